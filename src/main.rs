@@ -1,0 +1,5 @@
+//! fnscaffold: scaffold, package, check and prove functions for Yandex Cloud Functions.
+mod model;
+mod outside;
+
+fn main() {}

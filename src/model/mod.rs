@@ -1,0 +1,4 @@
+//! NOUNS: values and pure functions of values. No file, clock, environment, socket or terminal.
+
+pub mod finding;
+pub mod runtime;

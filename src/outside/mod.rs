@@ -1,0 +1,1 @@
+//! DOORS: the only code that touches the world. Doors stand on nouns.
