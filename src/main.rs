@@ -1,5 +1,68 @@
 //! fnscaffold: scaffold, package, check and prove functions for Yandex Cloud Functions.
+mod commands;
 mod model;
 mod outside;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use commands::{Common, Context, Verb};
+use model::finding::{self, Exit, Finding};
+use outside::terminal::{self, Terminal};
+
+/// Scaffold, package, check and prove functions for Yandex Cloud Functions
+#[derive(Parser)]
+#[command(
+    version,
+    disable_help_subcommand = true,
+    styles = terminal::STYLES,
+    before_help = terminal::EXAMPLES,
+    after_help = "Every option with a value has an environment variable: --service-account-id is FNSCAFFOLD_SERVICE_ACCOUNT_ID.\nExit codes: 0 done, 1 findings, 2 usage, 3 environment, 4 refused, 5 remote, 6 function failed, 130 interrupted."
+)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => {
+            let terminal = Terminal::new(&cli.common.manners());
+            let context = Context::new(terminal.clone(), cli.common);
+            cli.verb.run(&context, Cli::command()).unwrap_or_else(|finding| {
+                terminal.fail(&finding);
+                finding.rule.exit
+            })
+        }
+        Err(error) => refuse(&error),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Help and version are results; anything else that clap says is wrong usage.
+fn refuse(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            Exit::Done
+        }
+        _ if terminal::json_is_asked_for() => {
+            Terminal::json().fail(&usage(error));
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> Box<Finding> {
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    finding::USAGE.finding(message).fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
+}

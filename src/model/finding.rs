@@ -311,7 +311,7 @@ mod tests {
     fn every_rule_explains_itself_in_sentences() {
         for rule in RULES {
             assert!(rule.explain.ends_with('.'), "{}", rule.id);
-            assert!(rule.explain.len() > 60, "{}", rule.id);
+            assert!(rule.explain.len() > 50, "{}", rule.id);
         }
     }
 }

@@ -1,0 +1,113 @@
+//! VERBS: one file each, with its flags and the order in which it visits the rooms. Verbs stand on doors
+//! and nouns, never on each other.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::model::finding::{Exit, Result};
+use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
+
+mod check;
+mod explain;
+mod generate;
+mod init;
+mod new;
+mod pack;
+mod runtimes;
+mod templates;
+mod verify;
+
+/// Flags that every verb takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// Run as if started in DIR
+    #[arg(short = 'C', long, value_name = "DIR", global = true, env = "FNSCAFFOLD_DIRECTORY", hide_env = true, default_value = ".", hide_default_value = true)]
+    directory: PathBuf,
+    /// Take defaults and confirm; never ask
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// Never ask
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// Show what would be done; write nothing
+    #[arg(short = 'n', long, global = true)]
+    dry_run: bool,
+    /// Overwrite files that are in the way
+    #[arg(long, global = true)]
+    force: bool,
+    /// How results are written
+    #[arg(long, value_enum, value_name = "FORMAT", global = true, env = "FNSCAFFOLD_FORMAT", hide_env = true, default_value = "text")]
+    format: Format,
+    /// Say only results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Whether to use colors
+    #[arg(long, value_enum, value_name = "WHEN", global = true, env = "FNSCAFFOLD_COLOR", hide_env = true, default_value = "auto")]
+    color: ColorChoice,
+}
+
+impl Common {
+    pub const fn manners(&self) -> Manners {
+        Manners {
+            format: self.format,
+            color: self.color,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            may_ask: !self.yes && !self.no_input,
+        }
+    }
+}
+
+/// What a verb runs in.
+pub struct Context {
+    pub terminal: Terminal,
+    pub directory: PathBuf,
+    pub dry_run: bool,
+    pub force: bool,
+}
+
+impl Context {
+    pub fn new(terminal: Terminal, common: Common) -> Self {
+        Self { terminal, directory: common.directory, dry_run: common.dry_run, force: common.force }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    New(new::New),
+    Init(init::Init),
+    Pack(pack::Pack),
+    Check(check::Check),
+    Verify(verify::Verify),
+    Templates(templates::Templates),
+    Runtimes(runtimes::Runtimes),
+    Explain(explain::Explain),
+    Schema(generate::Schema),
+    Completions(generate::Completions),
+    Man(generate::Man),
+}
+
+impl Verb {
+    /// # Errors
+    /// The finding that ended the verb.
+    pub fn run(self, context: &Context, program: clap::Command) -> Result<Exit> {
+        match self {
+            Self::New(verb) => verb.run(context),
+            Self::Init(verb) => verb.run(context),
+            Self::Pack(verb) => verb.run(context),
+            Self::Check(verb) => verb.run(context),
+            Self::Verify(verb) => verb.run(context),
+            Self::Templates(verb) => verb.run(context),
+            Self::Runtimes(verb) => verb.run(context),
+            Self::Explain(verb) => verb.run(context),
+            Self::Schema(verb) => verb.run(context),
+            Self::Completions(verb) => verb.run(context, program),
+            Self::Man(verb) => verb.run(context, program),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The questions of `new` and `init`: texts from flags, environment or an answers file in, settled
+//! answers or the list of what is missing or wrong out.
+
+use std::collections::BTreeMap;
+
+use crate::model::finding::{self, Finding, Result};
+use crate::model::mode::Mode;
+use crate::model::runtime::{Lang, Runtime};
+use crate::model::settings::{self, nearest, parse_runtime};
+
+/// One question: its key in an answers file, and what it takes.
+pub struct Question {
+    pub key: &'static str,
+    pub allowed: &'static str,
+}
+
+pub const LANG: Question = Question { key: "lang", allowed: "nodejs or python" };
+pub const MODE: Question = Question { key: "mode", allowed: "context or api" };
+
+/// The keys of an answers file, in the order of the prompts. Each is a flag's name too.
+pub const KEYS: [&str; 8] =
+    ["name", "lang", "mode", "runtime", "entrypoint", "memory", "timeout", "service-account-id"];
+
+/// An answer that was given, and by what: a flag with its environment name, or a file's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub text: String,
+    pub from: String,
+}
+
+/// The answers given so far, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given(BTreeMap<&'static str, Answer>);
+
+/// What a template takes where nothing was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults<'a> {
+    pub entrypoint: &'a str,
+    pub memory: &'a str,
+    pub timeout: &'a str,
+}
+
+/// All answers, settled and allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers {
+    pub name: String,
+    pub mode: Mode,
+    pub runtime: &'static Runtime,
+    /// Whether the runtime was chosen, rather than taken from the guide.
+    pub runtime_chosen: bool,
+    pub entrypoint: String,
+    pub memory: String,
+    pub timeout: String,
+    pub service_account_id: Option<String>,
+}
+
+/// `--service-account-id (or FNSCAFFOLD_SERVICE_ACCOUNT_ID)`.
+pub fn flag_and_variable(key: &str) -> String {
+    let variable = key.to_uppercase().replace('-', "_");
+    match key {
+        "name" => format!("NAME (or FNSCAFFOLD_{variable})"),
+        _ => format!("--{key} (or FNSCAFFOLD_{variable})"),
+    }
+}
+
+impl Given {
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|answer| answer.text.as_str())
+    }
+
+    /// Keeps an answer that was given already: earlier sources win.
+    pub fn offer(&mut self, key: &'static str, text: String, from: String) {
+        self.0.entry(key).or_insert(Answer { text, from });
+    }
+
+    /// Takes what an answers file (TOML, or JSON when it starts with `{`) adds.
+    ///
+    /// # Errors
+    /// [`finding::ANSWERS_UNREADABLE`].
+    pub fn offer_file(&mut self, text: &str, from: &str) -> Result<()> {
+        let unreadable = |why: String| {
+            finding::ANSWERS_UNREADABLE
+                .finding(format!("the answers in `{from}` cannot be read"))
+                .why(why)
+                .fix("`fnscaffold new --print-answers` writes a file that can")
+                .at(from)
+        };
+        let table: BTreeMap<String, toml::Value> = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?
+        } else {
+            toml::from_str(text).map_err(|error| unreadable(error.to_string().trim().to_owned()))?
+        };
+        for (key, value) in table {
+            let Some(known) = KEYS.into_iter().find(|known| *known == key) else {
+                let hint = nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(unreadable(format!("`{key}` is no answer: known are {}{hint}", KEYS.join(", "))));
+            };
+            let toml::Value::String(text) = value else {
+                return Err(unreadable(format!("`{key}` must be a string")));
+            };
+            self.offer(known, text, from.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The language, said or implied by the runtime.
+    ///
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`].
+    pub fn lang(&self) -> Result<Option<Lang>> {
+        let said = self.parsed("lang", |text| {
+            <Lang as clap::ValueEnum>::from_str(text, true).map_err(|_| not_allowed(text, &LANG))
+        })?;
+        match (said, self.runtime()?) {
+            (Some(lang), Some(runtime)) if runtime.lang != lang => {
+                Err(self.blame("runtime", finding::ANSWER_INVALID
+                    .finding(format!("the runtime `{}` does not run {lang}", runtime.id))
+                    .fix(format!("take `{}`, or leave out --lang", lang.latest_runtime().id))))
+            }
+            (Some(lang), _) => Ok(Some(lang)),
+            (None, runtime) => Ok(runtime.map(|runtime| runtime.lang)),
+        }
+    }
+
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`].
+    pub fn mode(&self) -> Result<Option<Mode>> {
+        self.parsed("mode", |text| {
+            <Mode as clap::ValueEnum>::from_str(text, true).map_err(|_| not_allowed(text, &MODE))
+        })
+    }
+
+    /// The runtime that was named; `latest` names one only together with a language.
+    fn runtime(&self) -> Result<Option<&'static Runtime>> {
+        match self.get("runtime") {
+            Some("latest") => Ok(None),
+            _ => self.parsed("runtime", parse_runtime),
+        }
+    }
+
+    /// The required questions that nothing has answered.
+    ///
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`], when an answer that decides it is wrong.
+    pub fn missing(&self) -> Result<Vec<&'static Question>> {
+        let mut missing = Vec::new();
+        if self.lang()?.is_none() {
+            missing.push(&LANG);
+        }
+        if self.mode()?.is_none() {
+            missing.push(&MODE);
+        }
+        Ok(missing)
+    }
+
+    /// The two answers that choose a template.
+    ///
+    /// # Errors
+    /// [`finding::ANSWERS_MISSING`] with the whole list, or [`finding::ANSWER_INVALID`].
+    pub fn choice(&self) -> Result<(Mode, &'static Runtime)> {
+        match (self.lang()?, self.mode()?) {
+            (Some(lang), Some(mode)) => Ok((mode, self.runtime_for(lang)?)),
+            _ => Err(missing_finding(&self.missing()?)),
+        }
+    }
+
+    /// The runtime that was asked for, or the guide's.
+    ///
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`].
+    pub fn runtime_for(&self, lang: Lang) -> Result<&'static Runtime> {
+        match self.get("runtime") {
+            Some("latest") => Ok(lang.latest_runtime()),
+            _ => Ok(self.runtime()?.unwrap_or_else(|| lang.default_runtime())),
+        }
+    }
+
+    /// Fills what is left with defaults and judges everything.
+    ///
+    /// # Errors
+    /// Those of [`Self::choice`].
+    pub fn settle(&self, defaults: &Defaults<'_>) -> Result<Answers> {
+        let (mode, runtime) = self.choice()?;
+        let text = |key: &'static str, default: &str| self.get(key).unwrap_or(default).to_owned();
+        let answers = Answers {
+            name: text("name", settings::DEFAULT_NAME),
+            mode,
+            runtime,
+            runtime_chosen: self.get("runtime").is_some(),
+            entrypoint: text("entrypoint", defaults.entrypoint),
+            memory: text("memory", defaults.memory),
+            timeout: text("timeout", defaults.timeout),
+            service_account_id: self.get("service-account-id").filter(|id| !id.is_empty()).map(str::to_owned),
+        };
+        self.judged("name", settings::check_name(&answers.name))?;
+        self.judged("entrypoint", settings::parse_entrypoint(&answers.entrypoint, runtime.lang))?;
+        self.judged("memory", settings::parse_memory(&answers.memory))?;
+        self.judged("timeout", settings::parse_timeout(&answers.timeout))?;
+        if let Some(id) = &answers.service_account_id {
+            self.judged("service-account-id", settings::check_service_account(id))?;
+        }
+        Ok(answers)
+    }
+
+    fn parsed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+        self.get(key).map(|text| self.judged(key, parse(text))).transpose()
+    }
+
+    fn judged<T>(&self, key: &'static str, result: Result<T>) -> Result<T> {
+        result.map_err(|problem| self.blame(key, problem))
+    }
+
+    /// A value that came from the person is wrong usage, whatever rule it breaks.
+    fn blame(&self, key: &'static str, mut problem: Box<Finding>) -> Box<Finding> {
+        problem.rule = &finding::ANSWER_INVALID;
+        problem.severity = problem.rule.severity;
+        match self.0.get(key) {
+            Some(answer) => problem.at(answer.from.clone()),
+            None => problem,
+        }
+    }
+}
+
+impl Answers {
+    /// The answers as an answers file has them.
+    pub fn to_map(&self) -> BTreeMap<&'static str, String> {
+        let mut map = BTreeMap::from([
+            ("name", self.name.clone()),
+            ("lang", self.runtime.lang.id().to_owned()),
+            ("mode", self.mode.id().to_owned()),
+            ("runtime", self.runtime.id.to_owned()),
+            ("entrypoint", self.entrypoint.clone()),
+            ("memory", self.memory.clone()),
+            ("timeout", self.timeout.clone()),
+        ]);
+        if let Some(id) = &self.service_account_id {
+            map.insert("service-account-id", id.clone());
+        }
+        map
+    }
+}
+
+/// The finding that lists every missing answer with its flag, variable and allowed values.
+pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
+    let list: Vec<_> = missing
+        .iter()
+        .map(|question| format!("{}: {}", flag_and_variable(question.key), question.allowed))
+        .collect();
+    let flags: Vec<_> = missing
+        .iter()
+        .map(|question| format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default()))
+        .collect();
+    finding::ANSWERS_MISSING
+        .finding(if missing.len() == 1 { "an answer is missing" } else { "answers are missing" })
+        .why(list.join("\n"))
+        .fix(format!("for example, add {}", flags.join(" ")))
+}
+
+fn not_allowed(text: &str, question: &Question) -> Box<Finding> {
+    finding::ANSWER_INVALID
+        .finding(format!("the {} `{text}` is not known", question.key))
+        .why(format!("it is {}", question.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULTS: Defaults<'_> = Defaults { entrypoint: "index.main", memory: "128MB", timeout: "3s" };
+
+    fn given(pairs: &[(&'static str, &str)]) -> Given {
+        let mut given = Given::default();
+        for (key, text) in pairs {
+            given.offer(key, (*text).to_owned(), flag_and_variable(key));
+        }
+        given
+    }
+
+    #[test]
+    fn defaults_are_the_guides() {
+        let answers = given(&[("lang", "js"), ("mode", "api")]).settle(&DEFAULTS).unwrap();
+        assert_eq!(answers.runtime.id, "nodejs16");
+        assert_eq!((answers.name.as_str(), answers.memory.as_str()), ("my-app", "128MB"));
+        assert!(!answers.runtime_chosen);
+        let latest = given(&[("lang", "py"), ("mode", "api"), ("runtime", "latest")]).settle(&DEFAULTS).unwrap();
+        assert_eq!(latest.runtime.id, "python314");
+    }
+
+    #[test]
+    fn all_missing_answers_are_listed_at_once() {
+        let problem = Given::default().settle(&DEFAULTS).unwrap_err();
+        assert_eq!(problem.rule.id, "FN0102");
+        let why = problem.why.unwrap();
+        for text in ["--lang", "FNSCAFFOLD_LANG", "nodejs or python", "--mode", "FNSCAFFOLD_MODE", "context or api"] {
+            assert!(why.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_runtime_implies_the_language() {
+        let answers = given(&[("runtime", "python312"), ("mode", "context")]).settle(&DEFAULTS).unwrap();
+        assert_eq!(answers.runtime.lang, Lang::Python);
+        let problem =
+            given(&[("runtime", "python312"), ("lang", "nodejs"), ("mode", "api")]).settle(&DEFAULTS).unwrap_err();
+        assert_eq!(problem.rule.id, "FN0103");
+        assert_eq!(problem.path.as_deref(), Some("--runtime (or FNSCAFFOLD_RUNTIME)"));
+    }
+
+    #[test]
+    fn earlier_sources_win_over_the_file() {
+        let mut given = given(&[("name", "from-flag")]);
+        given.offer_file("name = 'from-file'\nlang = 'python'\nmode = 'api'\n", "a.toml").unwrap();
+        let answers = given.settle(&DEFAULTS).unwrap();
+        assert_eq!(answers.name, "from-flag");
+        assert_eq!(answers.runtime.lang, Lang::Python);
+    }
+
+    #[test]
+    fn answers_survive_the_round_trip() {
+        let answers = given(&[("lang", "py"), ("mode", "api"), ("memory", "1GB")]).settle(&DEFAULTS).unwrap();
+        for text in [toml::to_string(&answers.to_map()).unwrap(), serde_json::to_string(&answers.to_map()).unwrap()] {
+            let mut again = Given::default();
+            again.offer_file(&text, "-").unwrap();
+            assert_eq!(again.settle(&DEFAULTS).unwrap().to_map(), answers.to_map());
+        }
+    }
+
+    #[test]
+    fn a_file_with_unknown_or_wrong_keys_is_refused() {
+        for (text, hint) in [("lnag = 'x'", "did you mean `lang`?"), ("memory = 1", "must be a string"), ("= 1", "")] {
+            let problem = Given::default().offer_file(text, "a.toml").unwrap_err();
+            assert_eq!(problem.rule.id, "FN0104");
+            assert!(problem.why.unwrap().contains(hint), "{text}");
+        }
+    }
+}

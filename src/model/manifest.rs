@@ -1,0 +1,289 @@
+//! function.toml: text in, a manifest with the line of each key out. It guarantees the shape (known
+//! keys, right types); the values are judged in `rules`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
+
+use crate::model::finding::{self, Result};
+use crate::model::settings::nearest;
+
+pub const FILE: &str = "function.toml";
+
+/// A function and the version of it that is to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "function.toml", extend("$id" = "function.schema.json"))]
+pub struct Manifest {
+    /// The function's name: 3 to 63 lower-case letters, digits and hyphens.
+    #[schemars(regex(pattern = r"^[a-z][-a-z0-9]{1,61}[a-z0-9]$"))]
+    pub name: String,
+    pub version: Version,
+    #[serde(default)]
+    pub package: Package,
+    /// What `fnscaffold new` recorded; not edited by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateRecord>,
+}
+
+/// The settings of the version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Version {
+    /// The runtime's id; `fnscaffold runtimes` lists them.
+    #[schemars(transform = list_runtimes)]
+    pub runtime: String,
+    /// The handler's file without its extension, a dot, and the exported name: `index.main`.
+    pub entrypoint: String,
+    /// 128MB to 8GB in steps of 128MB.
+    #[serde(default = "default_memory")]
+    #[schemars(regex(pattern = r"^[0-9]+([Mm]|[Gg])[Bb]$"))]
+    pub memory: String,
+    /// 1s to 3600s; it covers an instance's first initialisation too.
+    #[serde(default = "default_timeout")]
+    #[schemars(regex(pattern = r"^[0-9]+[Ss]$"))]
+    pub timeout: String,
+    /// The service account that the function runs under. Without one it gets no IAM token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_id: Option<String>,
+    /// Environment variables: 4 KB of names and values in all.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Tags of the version. The platform sets `$latest` itself.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Which files are packed, in gitignore syntax.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// What is packed.
+    #[serde(default = "everything")]
+    pub include: Vec<String>,
+    /// What is left out of that. `.fnignore` beside function.toml adds to it; .gitignore does not.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// Where a function directory came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateRecord {
+    pub name: String,
+    pub version: String,
+    /// The answers that it was rendered with.
+    #[serde(default)]
+    pub answers: BTreeMap<String, String>,
+    /// The sha256 of each file as it was written.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+}
+
+impl Default for Package {
+    fn default() -> Self {
+        Self { include: everything(), exclude: Vec::new() }
+    }
+}
+
+pub fn default_memory() -> String {
+    "128MB".to_owned()
+}
+
+pub fn default_timeout() -> String {
+    "3s".to_owned()
+}
+
+fn everything() -> Vec<String> {
+    vec!["**".to_owned()]
+}
+
+fn list_runtimes(schema: &mut schemars::Schema) {
+    let ids: Vec<_> = crate::model::runtime::RUNTIMES.iter().map(|runtime| runtime.id).collect();
+    schema.insert("enum".to_owned(), ids.into());
+}
+
+/// The line of each key in function.toml, from 1, by its dotted path: `version.memory`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines(BTreeMap<String, u32>);
+
+impl Lines {
+    /// The line of `key`, or of the table that it would stand in.
+    pub fn of(&self, key: &str) -> Option<u32> {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.0.get(key) {
+                return Some(*line);
+            }
+            key = key.rsplit_once('.')?.0;
+        }
+    }
+}
+
+/// The keys of each table. A table that is not here holds names of the user's own.
+const KNOWN_KEYS: &[(&str, &[&str])] = &[
+    ("", &["name", "version", "package", "template"]),
+    ("version", &["runtime", "entrypoint", "memory", "timeout", "service-account-id", "environment", "tags"]),
+    ("package", &["include", "exclude"]),
+    ("template", &["name", "version", "answers", "files"]),
+];
+
+/// # Errors
+/// [`finding::MANIFEST_SYNTAX`] and [`finding::MANIFEST_UNKNOWN_KEY`], each with its line.
+pub fn parse(text: &str) -> Result<(Manifest, Lines)> {
+    let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
+    let mut lines = Lines::default();
+    walk(text, "", table.get_ref(), &mut lines)?;
+    let manifest = toml::from_str(text).map_err(|error| syntax(text, &error))?;
+    Ok((manifest, lines))
+}
+
+fn walk(text: &str, path: &str, table: &DeTable<'_>, lines: &mut Lines) -> Result<()> {
+    let known = KNOWN_KEYS.iter().find(|(name, _)| *name == path).map(|(_, keys)| *keys);
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let line = line_of(text, key.span().start);
+        if let Some(known) = known.filter(|known| !known.contains(&name)) {
+            return Err(unknown_key(path, name, known, line));
+        }
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        if let Some(table) = value.get_ref().as_table() {
+            walk(text, &path, table, lines)?;
+        }
+        lines.0.insert(path, line);
+    }
+    Ok(())
+}
+
+fn unknown_key(path: &str, name: &str, known: &[&str], line: u32) -> Box<finding::Finding> {
+    let place = if path.is_empty() { "at the top level".to_owned() } else { format!("in [{path}]") };
+    let elsewhere = KNOWN_KEYS.iter().find(|(other, keys)| *other != path && keys.contains(&name));
+    let fix = if let Some((other, _)) = elsewhere {
+        if other.is_empty() {
+            format!("move `{name}` to the top level")
+        } else {
+            format!("move `{name}` to [{other}]")
+        }
+    } else if let Some(nearest) = nearest(name, known.iter().copied()) {
+        format!("did you mean `{nearest}`?")
+    } else {
+        "remove it".to_owned()
+    };
+    finding::MANIFEST_UNKNOWN_KEY
+        .finding(format!("unknown key `{name}` {place}"))
+        .why(format!("known {place} are {}", known.join(", ")))
+        .fix(fix)
+        .at(FILE)
+        .line(line)
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> Box<finding::Finding> {
+    let mut problem = finding::MANIFEST_SYNTAX
+        .finding(format!("`{FILE}` cannot be read: {}", error.message().trim()))
+        .fix("`fnscaffold schema function` prints the keys and their types")
+        .at(FILE);
+    if let Some(span) = error.span() {
+        problem = problem.line(line_of(text, span.start));
+    }
+    problem
+}
+
+fn line_of(text: &str, offset: usize) -> u32 {
+    let newlines = text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
+    u32::try_from(newlines + 1).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SMALL: &str = "name = \"my-app\"\n[version]\nruntime = \"nodejs22\"\nentrypoint = \"index.main\"\n";
+
+    #[test]
+    fn defaults_fill_what_is_absent() {
+        let (manifest, lines) = parse(SMALL).unwrap();
+        assert_eq!(manifest.version.memory, "128MB");
+        assert_eq!(manifest.version.timeout, "3s");
+        assert_eq!(manifest.package.include, ["**"]);
+        assert_eq!(lines.of("version.runtime"), Some(3));
+        assert_eq!(lines.of("version.memory"), Some(2));
+        assert_eq!(lines.of("name"), Some(1));
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        for (text, fix, line) in [
+            (format!("{SMALL}memroy = \"1GB\"\n"), "did you mean `memory`?", 5),
+            (format!("runtime = \"nodejs22\"\n{SMALL}"), "move `runtime` to [version]", 1),
+            (format!("{SMALL}[pakage]\n"), "did you mean `package`?", 5),
+            (format!("{SMALL}[package]\nzzz = 1\n"), "remove it", 6),
+        ] {
+            let problem = parse(&text).unwrap_err();
+            assert_eq!(problem.rule.id, "FN0203");
+            assert_eq!(problem.fix.as_deref(), Some(fix));
+            assert_eq!(problem.line, Some(line));
+        }
+    }
+
+    #[test]
+    fn wrong_types_and_broken_text_name_the_line() {
+        let problem = parse(&format!("{SMALL}memory = 128\n")).unwrap_err();
+        assert_eq!((problem.rule.id, problem.line), ("FN0202", Some(5)));
+        let problem = parse("name = \"x\n").unwrap_err();
+        assert_eq!((problem.rule.id, problem.line), ("FN0202", Some(1)));
+        assert_eq!(parse("").unwrap_err().rule.id, "FN0202");
+    }
+
+    /// The table above and the structs below it say the same.
+    #[test]
+    fn known_keys_are_those_of_the_schema() {
+        let schema = serde_json::to_value(schemars::schema_for!(Manifest)).unwrap();
+        for (table, keys) in KNOWN_KEYS {
+            let properties = match *table {
+                "" => &schema["properties"],
+                "version" => &schema["$defs"]["Version"]["properties"],
+                "package" => &schema["$defs"]["Package"]["properties"],
+                _ => &schema["$defs"]["TemplateRecord"]["properties"],
+            };
+            let names: Vec<_> = properties.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(&names, keys, "{table}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_manifest_survives_the_round_trip(
+            name in ".*",
+            texts in proptest::collection::vec(".*", 4),
+            account in proptest::option::of(".*"),
+            environment in proptest::collection::btree_map(".*", ".*", 0..4),
+            lists in proptest::collection::vec(proptest::collection::vec(".*", 0..4), 3),
+        ) {
+            let manifest = Manifest {
+                name,
+                version: Version {
+                    runtime: texts[0].clone(),
+                    entrypoint: texts[1].clone(),
+                    memory: texts[2].clone(),
+                    timeout: texts[3].clone(),
+                    service_account_id: account,
+                    environment,
+                    tags: lists[0].clone(),
+                },
+                package: Package { include: lists[1].clone(), exclude: lists[2].clone() },
+                template: None,
+            };
+            let text = toml::to_string(&manifest).unwrap();
+            prop_assert_eq!(parse(&text).unwrap().0, manifest);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC*") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A manifest and the selected files in, the archive's bytes and the version spec that matches them out.
+
+use std::io::Write;
+
+use crate::model::archive::{self, Content, DosDate, Level, Scratch, UNPACKED_LIMIT, Window};
+use crate::model::finding::{self, Finding, Result};
+use crate::model::manifest::Manifest;
+use crate::model::schema::SchemaName;
+use crate::model::secret;
+use crate::model::settings::parse_runtime;
+use crate::model::version::{self, ArchiveRecord, EntryRecord, VersionSpec};
+
+/// Everything that `dist/` may hold of ours, whatever the language.
+pub const DIST_FILES: [&str; 5] = [
+    "index-js.zip",
+    "index-py.zip",
+    SchemaName::Function.file(),
+    version::FILE,
+    SchemaName::Version.file(),
+];
+
+/// How to pack. Nothing here but `level` and `date` changes the bytes.
+pub struct Packing<'a> {
+    pub level: Level,
+    pub date: DosDate,
+    pub threads: usize,
+    /// Entries, or directories of them, that may look like secrets.
+    pub allow_secret: &'a [String],
+    /// A temporary file for the compressed form of a large entry.
+    pub scratch: &'a (dyn Fn() -> Result<Box<dyn Scratch>> + Sync),
+    /// Told the bytes that were read since it was told last.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// A file that is only in memory.
+pub struct MemoryFile {
+    pub path: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Content for MemoryFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn open(&self) -> Result<Box<dyn std::io::Read + '_>> {
+        Ok(Box::new(self.bytes.as_slice()))
+    }
+}
+
+/// Writes the archive to `out` and gives the version spec that belongs beside it.
+///
+/// # Errors
+/// [`finding::PACKAGE_EMPTY`], [`finding::SECRET`], [`finding::TOO_LARGE`], and those of
+/// [`archive::write`] and [`VersionSpec::of`].
+pub fn build<C: Content>(
+    manifest: &Manifest,
+    files: &[C],
+    packing: &Packing<'_>,
+    out: impl Write,
+) -> Result<VersionSpec> {
+    let runtime = parse_runtime(&manifest.version.runtime)?;
+    if files.is_empty() {
+        return Err(finding::PACKAGE_EMPTY
+            .finding("no file is left to pack")
+            .why("include, exclude and .fnignore leave none")
+            .fix("`fnscaffold pack --list -v` says what left each file out"));
+    }
+    if let Some(problem) = judge_unpacked_size(files.iter().map(Content::size).sum()) {
+        return Err(problem);
+    }
+    let inspect = |window: Window<'_>| match secret::judge(window) {
+        Some(problem) if !is_allowed(window.path, packing.allow_secret) => Err(problem),
+        _ => Ok(()),
+    };
+    let options = archive::Options {
+        level: packing.level,
+        date: packing.date,
+        threads: packing.threads,
+        scratch: packing.scratch,
+        inspect: &inspect,
+        progress: packing.progress,
+    };
+    let written = archive::write(files, &options, out)?;
+    let file = runtime.lang.archive_name();
+    if let Some(problem) = judge_archive_size(file, written.size).filter(|f| f.severity == finding::Severity::Error)
+    {
+        return Err(problem);
+    }
+    let entries = written.entries.into_iter().map(|record| EntryRecord {
+        path: record.path,
+        size: record.size,
+        sha256: record.sha256,
+    });
+    let record = ArchiveRecord {
+        file: file.to_owned(),
+        size: written.size,
+        sha256: written.sha256,
+        entries: entries.collect(),
+    };
+    VersionSpec::of(manifest, record)
+}
+
+/// The finding for all files of an archive together.
+pub fn judge_unpacked_size(bytes: u64) -> Option<Box<Finding>> {
+    (bytes > UNPACKED_LIMIT).then(|| {
+        finding::TOO_LARGE
+            .finding(format!("the files have {bytes} bytes, the platform unpacks at most {UNPACKED_LIMIT}"))
+            .fix("exclude what the function does not need: `fnscaffold pack --list` shows sizes")
+    })
+}
+
+/// The finding for an archive that cannot be uploaded, or not directly.
+pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
+    if bytes > archive::ARCHIVE_LIMIT {
+        Some(
+            finding::TOO_LARGE
+                .finding(format!(
+                    "the archive has {bytes} bytes, the platform takes at most {}",
+                    archive::ARCHIVE_LIMIT
+                ))
+                .fix("exclude what the function does not need: `fnscaffold pack --list` shows sizes")
+                .at(file),
+        )
+    } else if bytes > archive::DIRECT_UPLOAD_LIMIT {
+        Some(
+            finding::NEEDS_BUCKET
+                .finding(format!(
+                    "the archive has {bytes} bytes, a direct upload at most {}",
+                    archive::DIRECT_UPLOAD_LIMIT
+                ))
+                .fix("upload it to an Object Storage bucket, or exclude what the function does not need")
+                .at(file),
+        )
+    } else {
+        None
+    }
+}
+
+/// Whether `--allow-secret` names the entry or a directory it is in.
+fn is_allowed(path: &str, allowed: &[String]) -> bool {
+    allowed.iter().any(|allowed| {
+        let allowed = allowed.trim_start_matches("./").trim_end_matches('/');
+        path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}

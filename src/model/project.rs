@@ -1,0 +1,98 @@
+//! A template and settled answers in, every file of a function directory out, in memory.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::model::answers::Answers;
+use crate::model::finding::Result;
+use crate::model::manifest::{self, Manifest, Package, TemplateRecord, Version};
+use crate::model::package::{self, MemoryFile, Packing};
+use crate::model::schema::{self, SchemaName};
+use crate::model::selection::Selection;
+use crate::model::settings::parse_entrypoint;
+use crate::model::template::{self, Template};
+use crate::model::version::{self, VersionSpec};
+
+/// Where archive and version spec stand in a function directory.
+pub const DIST: &str = "dist";
+
+/// What function.toml names as its schema: beside the archive, so that editors need no network.
+pub const MANIFEST_SCHEMA: &str = "dist/function.schema.json";
+
+/// A function directory that is nowhere yet.
+#[derive(Debug)]
+pub struct Project {
+    pub manifest: Manifest,
+    /// By `/`-separated path.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Project {
+    /// # Errors
+    /// Those of [`parse_entrypoint`] and [`Template::render`].
+    pub fn render(template: &Template, answers: &Answers) -> Result<Self> {
+        let entrypoint = parse_entrypoint(&answers.entrypoint, answers.runtime.lang)?;
+        let mut files = template.render(&template::Answers {
+            name: &answers.name,
+            runtime: answers.runtime.id,
+            module: entrypoint.module,
+            function: entrypoint.function,
+        })?;
+        let manifest = Manifest {
+            name: answers.name.clone(),
+            version: Version {
+                runtime: answers.runtime.id.to_owned(),
+                entrypoint: answers.entrypoint.clone(),
+                memory: answers.memory.clone(),
+                timeout: answers.timeout.clone(),
+                service_account_id: answers.service_account_id.clone(),
+                environment: BTreeMap::new(),
+                tags: Vec::new(),
+            },
+            package: Package::default(),
+            template: Some(TemplateRecord {
+                name: template.name.clone(),
+                version: template.facts.version.clone(),
+                answers: answers.to_map().into_iter().map(|(key, text)| (key.to_owned(), text)).collect(),
+                files: files.iter().map(|(path, bytes)| (path.clone(), sha256(bytes))).collect(),
+            }),
+        };
+        let text = template::render_manifest(MANIFEST_SCHEMA, &manifest)?;
+        files.insert(manifest::FILE.to_owned(), text.into_bytes());
+        Ok(Self { manifest, files })
+    }
+
+    /// Adds `dist/`.
+    ///
+    /// # Errors
+    /// Those of [`package::build`].
+    pub fn pack(&mut self, packing: &Packing<'_>) -> Result<VersionSpec> {
+        let selection = Selection::new(&self.manifest.package, None)?;
+        let selected: Vec<_> = self
+            .files
+            .iter()
+            .filter(|(path, _)| selection.takes(path))
+            .map(|(path, bytes)| MemoryFile { path: path.clone(), bytes: bytes.clone() })
+            .collect();
+        let mut archive = Vec::new();
+        let spec = package::build(&self.manifest, &selected, packing, &mut archive)?;
+        self.files.insert(format!("{DIST}/{}", spec.archive.file), archive);
+        for (name, bytes) in beside_archive(&spec) {
+            self.files.insert(format!("{DIST}/{name}"), bytes);
+        }
+        Ok(spec)
+    }
+}
+
+/// What stands beside the archive in `dist/`: version.json, and the schemas for editors.
+pub fn beside_archive(spec: &VersionSpec) -> Vec<(&'static str, Vec<u8>)> {
+    let mut files = vec![(version::FILE, spec.to_json())];
+    files.extend(SchemaName::ALL.map(|name| (name.file(), schema::json(name))));
+    files
+}
+
+/// 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

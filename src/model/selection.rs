@@ -1,0 +1,231 @@
+//! Which files are packed: include, exclude, .fnignore and our own defaults in, a verdict on each path
+//! out. One matcher serves preview, pack and check.
+
+use std::path::{Path, PathBuf};
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::model::finding::{self, Result};
+use crate::model::manifest::{self, Package};
+
+pub const IGNORE_FILE: &str = ".fnignore";
+
+/// Left out unless a later pattern of the user's brings it back with `!`.
+const LEFT_OUT: &[&str] = &[
+    "/dist/",
+    // What editors, version control and systems leave behind.
+    ".git*",
+    ".hg/",
+    ".svn/",
+    ".idea/",
+    ".vscode/",
+    ".DS_Store",
+    // What interpreters and test tools cache.
+    "__pycache__/",
+    "*.pyc",
+    ".pytest_cache/",
+    ".mypy_cache/",
+    ".ruff_cache/",
+    ".hypothesis/",
+    ".tox/",
+    ".nox/",
+    ".venv/",
+    ".nyc_output/",
+    ".coverage",
+    "node_modules/.cache/",
+    // Secrets by name. Secrets by content are refused in `secret`.
+    ".env*",
+    ".npmrc",
+    ".pypirc",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "id_rsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "authorized_key.json",
+];
+
+/// Never packed: they describe the archive, or are it.
+const NEVER: &[&str] = &[
+    "/function.toml",
+    "/.fnignore",
+    "/dist/index-js.zip",
+    "/dist/index-py.zip",
+    "/dist/version.json",
+    "/dist/*.schema.json",
+    ".fnscaffold-*",
+];
+
+/// What left a path out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeftOutBy {
+    /// Our own list.
+    Default,
+    /// `exclude` in function.toml.
+    Exclude,
+    /// `.fnignore`.
+    Fnignore,
+    /// No pattern of `include` matches it.
+    Include,
+}
+
+impl LeftOutBy {
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Default => "by default",
+            Self::Exclude => "by exclude",
+            Self::Fnignore => "by .fnignore",
+            Self::Include => "not in include",
+        }
+    }
+}
+
+pub struct Selection {
+    include: Gitignore,
+    exclude: Gitignore,
+}
+
+impl Selection {
+    /// # Errors
+    /// [`finding::PATTERN_INVALID`], with the pattern and where it stands.
+    pub fn new(package: &Package, fnignore: Option<&str>) -> Result<Self> {
+        let mut include = GitignoreBuilder::new("");
+        include.allow_unclosed_class(false);
+        add(&mut include, manifest::FILE, package.include.iter().map(String::as_str))?;
+        let mut exclude = GitignoreBuilder::new("");
+        exclude.allow_unclosed_class(false);
+        add(&mut exclude, "default", LEFT_OUT.iter().copied())?;
+        add(&mut exclude, manifest::FILE, package.exclude.iter().map(String::as_str))?;
+        add(&mut exclude, IGNORE_FILE, fnignore.unwrap_or_default().lines())?;
+        add(&mut exclude, "default", NEVER.iter().copied())?;
+        Ok(Self { include: build(&include)?, exclude: build(&exclude)? })
+    }
+
+    /// Whether a path is left out although its directory is not. As in git, nothing below a directory
+    /// that is left out can come back, so the walk need not enter it.
+    pub fn excludes(&self, path: &str, is_directory: bool) -> Option<LeftOutBy> {
+        match self.exclude.matched(path, is_directory) {
+            Match::Ignore(glob) => Some(match glob.from().and_then(Path::to_str) {
+                Some(manifest::FILE) => LeftOutBy::Exclude,
+                Some(IGNORE_FILE) => LeftOutBy::Fnignore,
+                _ => LeftOutBy::Default,
+            }),
+            Match::None | Match::Whitelist(_) => None,
+        }
+    }
+
+    /// Whether a file is packed, for a caller that does not walk directory by directory.
+    pub fn takes(&self, path: &str) -> bool {
+        let parents = path.match_indices('/').map(|(end, _)| &path[..end]);
+        self.includes(path)
+            && self.excludes(path, false).is_none()
+            && parents.into_iter().all(|parent| self.excludes(parent, true).is_none())
+    }
+
+    /// Whether `include` names the file, itself or through one of its directories.
+    pub fn includes(&self, path: &str) -> bool {
+        self.include.matched_path_or_any_parents(path, false).is_ignore()
+    }
+}
+
+fn add<'a>(builder: &mut GitignoreBuilder, from: &str, lines: impl Iterator<Item = &'a str>) -> Result<()> {
+    for (index, line) in lines.enumerate() {
+        builder.add_line(Some(PathBuf::from(from)), line).map_err(|error| {
+            let problem = finding::PATTERN_INVALID
+                .finding(format!("the pattern `{line}` cannot be read"))
+                .why(error.to_string())
+                .fix("patterns have gitignore syntax")
+                .at(from);
+            if from == IGNORE_FILE {
+                problem.line(u32::try_from(index + 1).unwrap_or(u32::MAX))
+            } else {
+                problem
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn build(builder: &GitignoreBuilder) -> Result<Gitignore> {
+    builder.build().map_err(|error| {
+        finding::PATTERN_INVALID.finding("the patterns cannot be used together").why(error.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(include: &[&str], exclude: &[&str], fnignore: &str) -> Selection {
+        let package = Package {
+            include: include.iter().map(|&s| s.to_owned()).collect(),
+            exclude: exclude.iter().map(|&s| s.to_owned()).collect(),
+        };
+        Selection::new(&package, Some(fnignore)).unwrap()
+    }
+
+    #[test]
+    fn defaults_leave_out_what_is_no_code() {
+        let all = selection(&["**"], &[], "");
+        for (path, is_directory) in [
+            ("dist", true),
+            (".git", true),
+            (".gitignore", false),
+            ("function.toml", false),
+            (".fnignore", false),
+            (".env", false),
+            (".env.local", false),
+            ("src/.env", false),
+            ("pkg/__pycache__", true),
+            ("server.key", false),
+            (".fnscaffold-a1b2", true),
+        ] {
+            assert_eq!(all.excludes(path, is_directory), Some(LeftOutBy::Default), "{path}");
+        }
+        for path in ["index.js", "src/dist.js", "node_modules/x/dist/index.js", "ca.pem", "keys.json"] {
+            assert_eq!(all.excludes(path, false), None, "{path}");
+            assert!(all.includes(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_last_pattern_wins_across_files() {
+        let s = selection(&["**"], &["*.md", "!dist/"], "!README.md\n# comment\n/build/\n");
+        assert_eq!(s.excludes("a.md", false), Some(LeftOutBy::Exclude));
+        assert_eq!(s.excludes("README.md", false), None);
+        assert_eq!(s.excludes("build", true), Some(LeftOutBy::Fnignore));
+        assert_eq!(s.excludes("dist", true), None, "a built TypeScript project packs its dist");
+        assert_eq!(s.excludes("dist/index-js.zip", false), Some(LeftOutBy::Default));
+        assert_eq!(s.excludes("dist/index.js", false), None);
+    }
+
+    #[test]
+    fn whitelists_work_as_in_git() {
+        let s = selection(&["**"], &["*", "!index.py", "!lib/", "!lib/**"], "");
+        assert_eq!(s.excludes("index.py", false), None);
+        assert_eq!(s.excludes("notes.txt", false), Some(LeftOutBy::Exclude));
+        assert_eq!(s.excludes("lib", true), None);
+        assert_eq!(s.excludes("lib/x.py", false), None);
+    }
+
+    #[test]
+    fn include_narrows() {
+        let s = selection(&["src/", "*.json", "!secret.json"], &[], "");
+        assert!(s.includes("src/a/b.js"));
+        assert!(s.includes("package.json"));
+        assert!(!s.includes("index.js"));
+        assert!(!s.includes("secret.json"));
+    }
+
+    #[test]
+    fn a_broken_pattern_says_where() {
+        let problem = Selection::new(&Package::default(), Some("ok\na[\n")).err().unwrap();
+        assert_eq!(
+            (problem.rule.id, problem.path.as_deref(), problem.line),
+            ("FN0216", Some(".fnignore"), Some(2))
+        );
+    }
+}

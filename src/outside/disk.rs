@@ -1,0 +1,584 @@
+//! The only room that reads and writes a project on disk. What it writes is either not there or whole:
+//! it is made beside its place and renamed into it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use walkdir::WalkDir;
+
+use crate::model::archive::{self, Content};
+use crate::model::finding::{self, Finding, Result, Rule};
+use crate::model::manifest::{self, Lines, Manifest};
+use crate::model::project::DIST;
+use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
+use crate::model::template::Templates;
+use crate::outside::{interrupt, terminal};
+
+/// Begins the name of every directory that exists only while a verb is at work.
+const STAGE_PREFIX: &str = ".fnscaffold-";
+
+/// A finding for what the operating system said about `path`.
+pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> {
+    let fix = match error.kind() {
+        io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the path"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space and run it again"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("choose a place that can be written with -o DIR"),
+        io::ErrorKind::NotFound => Some("check the path"),
+        _ => None,
+    };
+    let problem = finding::IO
+        .finding(format!("could not {action} `{}`", path.display()))
+        .why(error.to_string())
+        .at(path.display().to_string());
+    match fix {
+        Some(fix) => problem.fix(fix),
+        None => problem,
+    }
+}
+
+/// # Errors
+/// [`finding::IO`].
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| io_finding("read", path, &error))
+}
+
+/// # Errors
+/// [`finding::IO`], also when the file is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| io_finding("read", path, &error))
+}
+
+/// The file's bytes, or nothing when there is no such file.
+///
+/// # Errors
+/// [`finding::IO`] for any other reason.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(io_finding("read", path, &error)),
+    }
+}
+
+/// Opens the file, or gives nothing when there is none.
+///
+/// # Errors
+/// [`finding::IO`] for any other reason.
+pub fn open_if_there(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(io_finding("open", path, &error)),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// function.toml of a function directory.
+///
+/// # Errors
+/// [`finding::MANIFEST_MISSING`], and those of [`manifest::parse`].
+pub fn read_manifest(directory: &Path) -> Result<(Manifest, Lines)> {
+    let path = directory.join(manifest::FILE);
+    match read_if_there(&path)? {
+        None => Err(finding::MANIFEST_MISSING
+            .finding(format!("there is no `{}` in `{}`", manifest::FILE, directory.display()))
+            .fix("make a function with `fnscaffold new`, adopt this code with `fnscaffold init`, or name another directory with -C DIR")
+            .at(path.display().to_string())),
+        Some(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => manifest::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+            Err(error) => Err(finding::MANIFEST_SYNTAX
+                .finding(format!("`{}` is not UTF-8", manifest::FILE))
+                .why(error.utf8_error().to_string())
+                .at(manifest::FILE)),
+        },
+    }
+}
+
+/// What a function directory packs, sorted as in the archive, and what it leaves out.
+pub struct Collected {
+    pub files: Vec<SourceFile>,
+    pub left_out: Vec<(String, LeftOutBy)>,
+}
+
+/// A file to be packed: its name in the archive and its place on disk.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: String,
+    place: PathBuf,
+    size: u64,
+    modified: Option<std::time::SystemTime>,
+}
+
+impl Content for SourceFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + '_>> {
+        let file = File::open(&self.place).map_err(|error| io_finding("read", &self.place, &error))?;
+        Ok(Box::new(Watched { file, source: self }))
+    }
+}
+
+/// Reads a file and fails at its end when it changed since the directory was listed.
+struct Watched<'a> {
+    file: File,
+    source: &'a SourceFile,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if count == 0 && !buffer.is_empty() {
+            let now = self.file.metadata()?;
+            if now.len() != self.source.size || now.modified().ok() != self.source.modified {
+                return Err(io::Error::other(archive::CHANGED_WHILE_READ));
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The selection that function.toml and .fnignore of `directory` make.
+///
+/// # Errors
+/// [`finding::IO`], and those of [`Selection::new`].
+pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
+    let path = directory.join(IGNORE_FILE);
+    let fnignore = match read_if_there(&path)? {
+        None => None,
+        Some(bytes) => Some(String::from_utf8(bytes).map_err(|error| {
+            finding::PATTERN_INVALID
+                .finding(format!("`{IGNORE_FILE}` is not UTF-8"))
+                .why(error.utf8_error().to_string())
+                .at(IGNORE_FILE)
+        })?),
+    };
+    Selection::new(&manifest.package, fnignore.as_deref())
+}
+
+/// Walks `directory` and lists what is packed. Links are followed while they stay inside.
+///
+/// # Errors
+/// [`finding::PATH_UNSAFE`], [`finding::LINK_ESCAPES`], [`finding::LINK_BROKEN`],
+/// [`finding::SPECIAL_FILE`] and [`finding::IO`], each naming the path.
+pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
+    let root = fs::canonicalize(directory).map_err(|error| io_finding("open", directory, &error))?;
+    let mut left_out = Vec::new();
+    let mut files = Vec::new();
+    let walk = WalkDir::new(directory).min_depth(1).follow_links(true).sort_by_file_name();
+    let entries = walk.into_iter().filter_entry(|entry| {
+        let Ok(path) = name_in_archive(directory, entry.path()) else { return true };
+        match selection.excludes(&path, entry.file_type().is_dir()) {
+            None => true,
+            Some(by) => {
+                left_out.push((path, by));
+                false
+            }
+        }
+    });
+    let mut not_included = Vec::new();
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => match judge_walk_error(directory, selection, error) {
+                None => continue,
+                Some(problem) => return Err(problem),
+            },
+        };
+        let path = name_in_archive(directory, entry.path())?;
+        let included = selection.includes(&path);
+        if entry.path_is_symlink() && (included || entry.file_type().is_dir()) {
+            check_link(&root, entry.path(), &path)?;
+        }
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        if !included {
+            not_included.push((path, LeftOutBy::Include));
+            continue;
+        }
+        archive::check_path(&path)?;
+        let metadata = entry.metadata().map_err(|error| {
+            io_finding("read", entry.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))
+        })?;
+        files.push(source_file(path, entry.into_path(), &metadata)?);
+    }
+    left_out.append(&mut not_included);
+    left_out.sort();
+    // The walk sorts within a directory; an archive sorts whole names, byte by byte.
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Collected { files, left_out })
+}
+
+fn source_file(path: String, place: PathBuf, metadata: &Metadata) -> Result<SourceFile> {
+    if !metadata.is_file() {
+        return Err(finding::SPECIAL_FILE
+            .finding(format!("`{path}` is neither a file nor a directory"))
+            .why("a socket, FIFO or device has no content that could be packed")
+            .fix(format!("remove it, or exclude it: `exclude = [\"/{path}\"]` in function.toml"))
+            .at(path));
+    }
+    Ok(SourceFile { path, place, size: metadata.len(), modified: metadata.modified().ok() })
+}
+
+/// `/`-separated and relative, as entries of an archive are named.
+fn name_in_archive(root: &Path, path: &Path) -> Result<String> {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let name = relative.to_str().ok_or_else(|| {
+        finding::PATH_UNSAFE
+            .finding(format!("the file name `{}` is not UTF-8", relative.display()))
+            .why("names in the archive are UTF-8, so it would unpack under another name")
+            .fix("rename or exclude it")
+            .at(relative.display().to_string())
+    })?;
+    Ok(if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() })
+}
+
+fn check_link(root: &Path, place: &Path, path: &str) -> Result<()> {
+    let target = fs::canonicalize(place).map_err(|error| io_finding("follow", place, &error))?;
+    if target.starts_with(root) {
+        return Ok(());
+    }
+    Err(finding::LINK_ESCAPES
+        .finding(format!("the link `{path}` leaves the function directory"))
+        .why(format!("it points to `{}`", target.display()))
+        .fix(format!("copy the file in, or exclude the link: `exclude = [\"/{path}\"]` in function.toml"))
+        .at(path))
+}
+
+fn judge_walk_error(root: &Path, selection: &Selection, error: walkdir::Error) -> Option<Box<Finding>> {
+    let place = error.path().unwrap_or(root).to_owned();
+    let path = match name_in_archive(root, &place) {
+        Ok(path) => path,
+        Err(problem) => return Some(problem),
+    };
+    // What is left out need not be readable.
+    if [true, false].into_iter().any(|is_directory| selection.excludes(&path, is_directory).is_some()) {
+        return None;
+    }
+    let broken = |why: String| {
+        finding::LINK_BROKEN
+            .finding(format!("the link `{path}` cannot be followed"))
+            .why(why)
+            .fix(format!("remove it, or exclude it: `exclude = [\"/{path}\"]` in function.toml"))
+            .at(path.clone())
+    };
+    if let Some(ancestor) = error.loop_ancestor() {
+        return Some(broken(format!("it leads back to `{}`, which contains it", ancestor.display())));
+    }
+    let is_link = fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_symlink());
+    let error = error.into_io_error().unwrap_or_else(|| io::Error::other("unknown"));
+    Some(if is_link && error.kind() == io::ErrorKind::NotFound {
+        let target = fs::read_link(&place).unwrap_or_default();
+        broken(format!("`{}` does not exist", target.display()))
+    } else if is_link {
+        broken(error.to_string())
+    } else {
+        io_finding("read", &place, &error)
+    })
+}
+
+/// Every file below `directory` by its `/`-separated name: a template's, or code to be adopted.
+/// Links are not followed: an error names them where `links` says so, else they are passed over.
+///
+/// # Errors
+/// [`finding::IO`], [`finding::PATH_UNSAFE`], and `links` for a symbolic link.
+pub fn read_tree(
+    directory: &Path,
+    links: Option<&'static Rule>,
+    enter: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    let walk = WalkDir::new(directory).min_depth(1).sort_by_file_name();
+    let entries = walk.into_iter().filter_entry(|entry| {
+        !entry.file_type().is_dir() || name_in_archive(directory, entry.path()).is_ok_and(|name| enter(&name))
+    });
+    for entry in entries {
+        let entry = entry.map_err(|error| {
+            let place = error.path().unwrap_or(directory).to_owned();
+            io_finding("read", &place, &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))
+        })?;
+        let name = name_in_archive(directory, entry.path())?;
+        if entry.path_is_symlink() {
+            if let Some(rule) = links {
+                return Err(rule
+                    .finding(format!("`{name}` is a symbolic link"))
+                    .why("it could lead out of the directory")
+                    .fix("put the file itself there")
+                    .at(entry.path().display().to_string()));
+            }
+        } else if entry.file_type().is_file() {
+            files.push((name, read(entry.path())?));
+        }
+    }
+    Ok(files)
+}
+
+/// What stands in `directory`, by name: none when there is no such directory, nothing when `directory`
+/// is something else.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn list_directory(directory: &Path) -> Result<Option<Vec<String>>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => return Err(io_finding("list", directory, &error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| io_finding("list", directory, &error))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+/// Whether a finished directory can take the place of `path` in one step: nothing is there, or an
+/// empty directory that nobody stands in and no link leads to.
+pub fn can_be_replaced(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Err(_) => true,
+        Ok(metadata) => {
+            metadata.is_dir()
+                && !is_current_directory(path)
+                && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+        }
+    }
+}
+
+/// The text of a file that was named as an argument, relative to `directory`; `-` is standard input.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn read_argument(directory: &Path, file: &Path) -> Result<String> {
+    if file == Path::new("-") { terminal::read_stdin() } else { read_text(&directory.join(file)) }
+}
+
+/// The templates below `directory`, or the built-in ones.
+///
+/// # Errors
+/// [`finding::IO`], and those of [`Templates::from_files`].
+pub fn templates(directory: Option<&Path>) -> Result<Templates> {
+    match directory {
+        None => Ok(Templates::embedded()),
+        Some(directory) => {
+            let files = read_tree(directory, Some(&finding::LINK_ESCAPES), |_| true)?;
+            Templates::from_files(files.into_iter().collect())
+        }
+    }
+}
+
+/// A directory in the making, beside or inside the place it will have. Dropped, it leaves nothing
+/// behind.
+pub struct Stage {
+    directory: TempDir,
+    /// Directories that were made for it, outermost first.
+    parents: Vec<PathBuf>,
+}
+
+impl Stage {
+    /// # Errors
+    /// [`finding::IO`] when `parent` cannot be written.
+    pub fn within(parent: &Path) -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix(STAGE_PREFIX)
+            .tempdir_in(parent)
+            // tempfile puts the path into the text, which the finding names already.
+            .map_err(|error| io_finding("write in", parent, &error.kind().into()))?;
+        interrupt::guard(directory.path());
+        Ok(Self { directory, parents: Vec::new() })
+    }
+
+    /// A stage in the directory in which `target` will stand, which is made if need be.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn beside(target: &Path) -> Result<Self> {
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let absent = parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+        let mut parents: Vec<_> = absent.map(Path::to_owned).collect();
+        parents.reverse();
+        fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
+        let mut stage = Self::within(parent)?;
+        stage.parents = parents;
+        Ok(stage)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path().join(name);
+        let written = match path.parent() {
+            Some(parent) if parent != self.path() => fs::create_dir_all(parent),
+            _ => Ok(()),
+        };
+        written.and_then(|()| fs::write(&path, bytes)).map_err(|error| io_finding("write", &path, &error))
+    }
+
+    /// A file that can be written and read back.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn create(&self, name: &str) -> Result<File> {
+        let path = self.path().join(name);
+        let options = File::options().read(true).write(true).create_new(true).open(&path);
+        options.map_err(|error| io_finding("write", &path, &error))
+    }
+
+    /// Renames the directory to `target`, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// [`finding::EXISTS`] when something came to stand there meanwhile, [`finding::IO`] otherwise.
+    pub fn become_directory(self, target: &Path) -> Result<()> {
+        interrupt::release(self.path(), || {
+            #[cfg(windows)]
+            let _ = fs::remove_dir(target);
+            fs::rename(self.path(), target)
+        })
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                finding::EXISTS.finding(format!("`{}` exists", target.display())).at(target.display().to_string())
+            }
+            _ => io_finding("write", target, &error),
+        })
+    }
+
+    /// Moves every file of the stage into the existing directory `target`, replacing its namesakes.
+    /// When one cannot be moved, those already replaced are put back.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn merge_into(self, target: &Path) -> Result<()> {
+        let files = relative_files(self.path()).map_err(|error| io_finding("read", self.path(), &error))?;
+        let kept = Self::within(self.path())?;
+        interrupt::release(self.path(), || {
+            let mut moved: Vec<&PathBuf> = Vec::new();
+            let result = files.iter().try_for_each(|file| {
+                let (to, old) = (target.join(file), kept.path().join(file));
+                make_parent(&to)?;
+                if fs::symlink_metadata(&to).is_ok() {
+                    make_parent(&old)?;
+                    // A second name for the old file keeps its place taken until the new one is there.
+                    fs::hard_link(&to, &old).or_else(|_| fs::copy(&to, &old).map(drop))?;
+                }
+                moved.push(file);
+                fs::rename(self.path().join(file), &to)
+            });
+            if result.is_err() {
+                for file in moved {
+                    let (to, old) = (target.join(file), kept.path().join(file));
+                    // What cannot be put back is reported by the first error already.
+                    let _ = if old.exists() { fs::rename(&old, &to) } else { fs::remove_file(&to) };
+                }
+            }
+            result
+        })
+        .map_err(|error| io_finding("write in", target, &error))
+    }
+
+    /// Makes the stage the function directory's `dist/`. Archive and version spec change together:
+    /// where the system can exchange two directories in one step it does, else the old version.json
+    /// goes first and the new one comes last, so that it never stands beside another's archive.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn become_dist(self, function_directory: &Path, ours: &[&str]) -> Result<()> {
+        let dist = function_directory.join(DIST);
+        let done = interrupt::release(self.path(), || {
+            let standing = match fs::symlink_metadata(&dist) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(self.path(), &dist),
+                Err(error) => return Err(error),
+                Ok(metadata) => metadata,
+            };
+            let only_ours = standing.is_dir()
+                && fs::read_dir(&dist)?.all(|entry| {
+                    entry.is_ok_and(|entry| ours.iter().any(|name| entry.file_name() == OsStr::new(name)))
+                });
+            if only_ours && exchange(self.path(), &dist).is_ok() {
+                return Ok(());
+            }
+            replace_one_by_one(self.path(), &dist, ours)
+        });
+        done.map_err(|error| io_finding("write", &dist, &error))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Signals may come again: what is still there is removed now.
+        interrupt::release(self.directory.path(), || {
+            let _ = fs::remove_dir_all(self.directory.path());
+        });
+        // A parent that holds the finished directory is not empty and stays.
+        for parent in self.parents.iter().rev() {
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn replace_one_by_one(stage: &Path, dist: &Path, ours: &[&str]) -> io::Result<()> {
+    let version = crate::model::version::FILE;
+    let remove = |name: &str| match fs::remove_file(dist.join(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    remove(version)?;
+    for name in ours.iter().filter(|name| **name != version) {
+        if stage.join(name).exists() {
+            fs::rename(stage.join(name), dist.join(name))?;
+        } else {
+            remove(name)?;
+        }
+    }
+    fs::rename(stage.join(version), dist.join(version))
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Files below `root`, sorted, as relative paths.
+fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
+        if entry.file_type().is_file() {
+            files.extend(entry.path().strip_prefix(root).ok().map(Path::to_owned));
+        }
+    }
+    Ok(files)
+}
+
+/// Whether `path` is the directory that this process, and so the person's shell, stands in.
+pub fn is_current_directory(path: &Path) -> bool {
+    let same = |a: io::Result<PathBuf>, b: io::Result<PathBuf>| a.ok().is_some_and(|a| b.ok() == Some(a));
+    same(fs::canonicalize(path), std::env::current_dir().and_then(fs::canonicalize))
+}

@@ -1,0 +1,63 @@
+//! The only room that hears signals: Ctrl-C takes back what was begun and ends the process with 130.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use crate::model::finding::{self, Exit, Finding};
+
+/// Directories that exist only while a verb is at work.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static ARMED: Once = Once::new();
+
+pub fn finding() -> Box<Finding> {
+    finding::INTERRUPTED.finding("interrupted").why("nothing was changed")
+}
+
+/// Hears signals from now on. Verbs that neither ask nor write never pay for the thread.
+pub fn arm() {
+    ARMED.call_once(|| {
+        // Without a handler a signal still ends the process; only leftovers stay.
+        let _ = ctrlc::set_handler(|| {
+            // Holding the lock keeps a writer from committing what is being taken back.
+            let unfinished = unfinished();
+            for directory in unfinished.iter() {
+                remove(directory);
+            }
+            let mut err = io::stderr().lock();
+            if err.is_terminal() {
+                // A prompt hides the cursor while it waits.
+                let _ = err.write_all(b"\x1b[?25h\n");
+            }
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    });
+}
+
+/// Until [`release`], `directory` is removed when a signal comes.
+pub fn guard(directory: &Path) {
+    arm();
+    unfinished().push(directory.to_owned());
+}
+
+/// Runs the step that makes `directory` permanent, with signals held off meanwhile.
+pub fn release<T>(directory: &Path, commit: impl FnOnce() -> T) -> T {
+    let mut unfinished = unfinished();
+    let result = commit();
+    unfinished.retain(|other| other != directory);
+    result
+}
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A writer may add a file while its directory is being removed, so once may not be enough.
+fn remove(directory: &Path) {
+    for _ in 0..10 {
+        if fs::remove_dir_all(directory).is_ok() || !directory.exists() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The only room that asks and speaks: standard input, output and error.
+
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Read, Write};
+
+use clap::builder::styling::{AnsiColor, Style, Styles};
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
+use dialoguer::{Confirm, Input, Select};
+use serde::Serialize;
+
+use crate::model::finding::{self, Finding, Result, Severity};
+use crate::outside::interrupt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    /// Findings for code scanning; only `check` has them.
+    #[value(hide = true)]
+    Sarif,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The colors of `--help`.
+pub const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// What `--help` begins with.
+pub const EXAMPLES: &str = "\
+Examples:
+  fnscaffold new                                  ask, then write my-app/
+  fnscaffold new --lang python --mode api         write my-app/ without asking
+  fnscaffold -C my-app check                      judge it before it is deployed
+  fnscaffold -C my-app pack && fnscaffold -C my-app verify";
+
+/// How the process may speak and whether a person is there to be asked.
+#[derive(Debug, Clone)]
+pub struct Terminal {
+    pub format: Format,
+    pub verbose: bool,
+    quiet: bool,
+    interactive: bool,
+    color_out: bool,
+    color_err: bool,
+}
+
+/// What the common flags say about speaking.
+pub struct Manners {
+    pub format: Format,
+    pub color: ColorChoice,
+    pub quiet: bool,
+    pub verbose: bool,
+    /// None of --yes and --no-input was given.
+    pub may_ask: bool,
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const FAINT: Style = Style::new().dimmed();
+
+impl Terminal {
+    pub fn new(manners: &Manners) -> Self {
+        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let ci = env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+        let colored = |is_terminal: bool| match manners.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if set("NO_COLOR") => false,
+            ColorChoice::Auto if env::var("CLICOLOR_FORCE").is_ok_and(|v| !matches!(v.as_str(), "" | "0")) => true,
+            ColorChoice::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        };
+        let text = manners.format == Format::Text;
+        Self {
+            format: manners.format,
+            verbose: manners.verbose,
+            quiet: manners.quiet,
+            interactive: manners.may_ask
+                && text
+                && !ci
+                && io::stdin().is_terminal()
+                && io::stderr().is_terminal(),
+            color_out: text && colored(io::stdout().is_terminal()),
+            color_err: colored(io::stderr().is_terminal()),
+        }
+    }
+
+    /// For a command line that could not be read but asks for JSON.
+    pub const fn json() -> Self {
+        Self {
+            format: Format::Json,
+            verbose: false,
+            quiet: false,
+            interactive: false,
+            color_out: false,
+            color_err: false,
+        }
+    }
+
+    pub const fn can_ask(&self) -> bool {
+        self.interactive
+    }
+
+    /// A line of the result, on standard output.
+    ///
+    /// # Errors
+    /// [`finding::IO`] when standard output cannot be written, unless its reader has gone away.
+    pub fn say(&self, line: &str) -> Result<()> {
+        if self.format == Format::Text { print(format!("{line}\n").as_bytes()) } else { Ok(()) }
+    }
+
+    /// Bytes of the result as they are, whatever the format.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn say_bytes(&self, bytes: &[u8]) -> Result<()> {
+        print(bytes)
+    }
+
+    /// The one JSON document of `--format json`.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn say_json(&self, document: &impl Serialize) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(document).map_err(|error| {
+            finding::IO.finding("the result cannot be written as JSON").why(error.to_string())
+        })?;
+        json.push(b'\n');
+        print(&json)
+    }
+
+    /// A line for the person, on standard error; `--quiet` mutes it.
+    pub fn note(&self, line: &str) {
+        if !self.quiet && self.format == Format::Text {
+            complain(&format!("{line}\n"));
+        }
+    }
+
+    /// A line that only `--verbose` shows.
+    pub fn detail(&self, line: &str) {
+        if self.verbose {
+            complain(&format!("{line}\n"));
+        }
+    }
+
+    /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
+    pub fn warn(&self, finding: &Finding) {
+        if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
+            complain(&self.render(finding, self.color_err));
+        }
+    }
+
+    /// The finding that ended the verb, where the contract wants it: text on standard error, or the
+    /// one JSON document on standard output.
+    pub fn fail(&self, finding: &Finding) {
+        if self.format == Format::Text {
+            complain(&self.render(finding, self.color_err));
+        } else {
+            let document = serde_json::json!({ "ok": false, "error": finding });
+            // Nothing is left to be told where even this cannot be written.
+            let _ = self.say_json(&document);
+        }
+    }
+
+    /// A finding as the result of `check`.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn say_finding(&self, finding: &Finding) -> Result<()> {
+        print(self.render(finding, self.color_out).as_bytes())
+    }
+
+    fn render(&self, finding: &Finding, color: bool) -> String {
+        let style = match finding.severity {
+            Severity::Error => ERROR,
+            Severity::Warning => WARNING,
+            Severity::Note => NOTE,
+        };
+        let head = format!("{}[{}]", finding.severity.id(), finding.rule.id);
+        let mut text = format!("{}: {}\n", painted(&head, style, color), finding.message);
+        let place = match (&finding.path, finding.line) {
+            (Some(path), Some(line)) => Some(format!("{path}:{line}")),
+            (Some(path), None) => Some(path.clone()),
+            _ => None,
+        };
+        let parts = [("at", place.as_ref()), ("why", finding.why.as_ref()), ("fix", finding.fix.as_ref())];
+        for (label, value) in parts {
+            if let Some(value) = value {
+                let indented = value.trim_end().replace('\n', "\n       ");
+                let _ = writeln!(text, "  {} {indented}", painted(&format!("{label}:"), FAINT, color));
+            }
+        }
+        text
+    }
+
+    pub fn good(&self, text: &str) -> String {
+        painted(text, GOOD, self.color_out)
+    }
+
+    pub fn faint(&self, text: &str) -> String {
+        painted(text, FAINT, self.color_out)
+    }
+
+    /// Asks for one of `choices`, the one at `default` marked first.
+    ///
+    /// # Errors
+    /// [`finding::INTERRUPTED`] when the person leaves the prompt.
+    pub fn select(&self, question: &str, choices: &[String], default: usize) -> Result<usize> {
+        interrupt::arm();
+        let theme = self.theme();
+        let answer = Select::with_theme(&*theme)
+            .with_prompt(question)
+            .items(choices)
+            .default(default)
+            .interact_opt()
+            .map_err(|error| left(&error))?;
+        answer.ok_or_else(interrupt::finding)
+    }
+
+    /// Asks for a text that `judge` accepts.
+    ///
+    /// # Errors
+    /// As [`Self::select`].
+    pub fn input(&self, question: &str, default: &str, judge: impl Fn(&str) -> Result<()>) -> Result<String> {
+        interrupt::arm();
+        let theme = self.theme();
+        let mut input = Input::<String>::with_theme(&*theme).with_prompt(question).allow_empty(true);
+        if !default.is_empty() {
+            input = input.default(default.to_owned());
+        }
+        input
+            .validate_with(|text: &String| {
+                judge(text).map_err(|problem| match (&problem.why, &problem.fix) {
+                    (Some(why), Some(fix)) => format!("{}: {why}; {fix}", problem.message),
+                    (Some(why), None) => format!("{}: {why}", problem.message),
+                    _ => problem.message.clone(),
+                })
+            })
+            .interact_text()
+            .map_err(|error| left(&error))
+    }
+
+    /// Asks yes or no.
+    ///
+    /// # Errors
+    /// As [`Self::select`].
+    pub fn confirm(&self, question: &str, default: bool) -> Result<bool> {
+        interrupt::arm();
+        let theme = self.theme();
+        let answer = Confirm::with_theme(&*theme)
+            .with_prompt(question)
+            .default(default)
+            .interact_opt()
+            .map_err(|error| left(&error))?;
+        answer.ok_or_else(interrupt::finding)
+    }
+
+    fn theme(&self) -> Box<dyn Theme> {
+        if self.color_err { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
+    }
+}
+
+/// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
+pub fn json_is_asked_for() -> bool {
+    let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
+    let flag = arguments.iter().any(|argument| argument == "--format=json" || argument == "--format=sarif")
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
+    let other = arguments.iter().any(|argument| argument.to_string_lossy().starts_with("--format"));
+    flag || (!other && env::var("FNSCAFFOLD_FORMAT").is_ok_and(|format| format == "json"))
+}
+
+/// All of standard input, for `-`.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn read_stdin() -> Result<String> {
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| finding::IO.finding("could not read standard input").why(error.to_string()))?;
+    Ok(text)
+}
+
+fn left(error: &dialoguer::Error) -> Box<Finding> {
+    let dialoguer::Error::IO(error) = error;
+    if error.kind() == io::ErrorKind::Interrupted {
+        return interrupt::finding();
+    }
+    finding::IO
+        .finding("could not ask on this terminal")
+        .why(error.to_string())
+        .fix("pass the answers as flags and add --no-input")
+}
+
+fn painted(text: &str, style: Style, color: bool) -> String {
+    if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // The reader (`head`, a pager) has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(finding::IO.finding("could not write standard output").why(error.to_string())),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn complain(text: &str) {
+    // Standard error may be closed; the exit code still tells.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
