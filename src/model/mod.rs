@@ -1,6 +1,7 @@
 //! NOUNS: values and pure functions of values. No file, clock, environment, socket or terminal.
 
 pub mod answers;
+pub mod archive;
 pub mod finding;
 pub mod manifest;
 pub mod package;
