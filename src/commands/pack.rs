@@ -1,0 +1,140 @@
+//! `pack`: a function directory in, its archive and version.json out, together.
+
+use std::io;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::commands::Context;
+use crate::model::archive::{Content, Level};
+use crate::model::finding::{Exit, Result};
+use crate::model::manifest::Manifest;
+use crate::model::package::{self, DIST_FILES};
+use crate::model::project::{DIST, beside_archive};
+use crate::model::runtime::Lang;
+use crate::model::selection::LeftOutBy;
+use crate::model::tree_view::human_size;
+use crate::model::version::VersionSpec;
+use crate::outside::disk::{self, Collected, Stage};
+use crate::outside::packing;
+use crate::outside::terminal::{Format, Terminal};
+
+/// Rebuild the archive and version.json from the function directory
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Print the entries of the archive and write nothing
+    #[arg(long)]
+    list: bool,
+    /// How hard to compress
+    #[arg(long, value_enum, value_name = "LEVEL", env = "FNSCAFFOLD_LEVEL", hide_env = true, default_value = "default")]
+    level: LevelName,
+    /// Pack this file, or what is in this directory, although it looks like a secret
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_ALLOW_SECRET", hide_env = true, value_delimiter = ',')]
+    allow_secret: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LevelName {
+    Fast,
+    Default,
+    Best,
+}
+
+impl Pack {
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let (manifest, _) = disk::read_manifest(&context.directory)?;
+        let collected = disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;
+        if self.list {
+            return list(&context.terminal, &collected);
+        }
+        let level = match self.level {
+            LevelName::Fast => Level::Fast,
+            LevelName::Default => Level::Default,
+            LevelName::Best => Level::Best,
+        };
+        let packing = packing::settings(level, &self.allow_secret)?;
+        let (spec, changed) = if context.dry_run {
+            (package::build(&manifest, &collected.files, &packing, io::sink())?, false)
+        } else {
+            let stage = Stage::within(&context.directory)?;
+            let lang = crate::model::settings::parse_runtime(&manifest.version.runtime)?.lang;
+            let archive = stage.create(lang.archive_name())?;
+            let spec = package::build(&manifest, &collected.files, &packing, archive)?;
+            for (name, bytes) in beside_archive(&spec) {
+                stage.write(name, &bytes)?;
+            }
+            let changed = stage.differs_from(&context.directory.join(DIST), &DIST_FILES)?;
+            if changed {
+                stage.become_dist(&context.directory, &DIST_FILES)?;
+            }
+            (spec, changed)
+        };
+        report(context, &manifest, &spec, changed)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
+    if terminal.format != Format::Text {
+        let entries: Vec<_> =
+            collected.files.iter().map(|file| json!({ "path": file.path(), "size": file.size() })).collect();
+        let left_out: Vec<_> =
+            collected.left_out.iter().map(|(path, by)| json!({ "path": path, "by": by })).collect();
+        terminal.say_json(&json!({ "ok": true, "entries": entries, "leftOut": left_out }))?;
+        return Ok(Exit::Done);
+    }
+    for file in &collected.files {
+        terminal.say(file.path())?;
+    }
+    for (path, by) in &collected.left_out {
+        terminal.detail(&format!("left out {}: {path}", by.describe()));
+    }
+    if !collected.left_out.is_empty() {
+        let of = |wanted| collected.left_out.iter().filter(|(_, by)| *by == wanted).count();
+        let counts: Vec<_> = [LeftOutBy::Default, LeftOutBy::Exclude, LeftOutBy::Fnignore, LeftOutBy::Include]
+            .into_iter()
+            .filter(|by| of(*by) > 0)
+            .map(|by| format!("{} {}", of(by), by.describe()))
+            .collect();
+        terminal.note(&format!("left out: {} (-v names them)", counts.join(", ")));
+    }
+    Ok(Exit::Done)
+}
+
+fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: bool) -> Result<()> {
+    let terminal = &context.terminal;
+    let archive = &spec.archive;
+    let warning = package::judge_archive_size(&format!("{DIST}/{}", archive.file), archive.size);
+    if terminal.format != Format::Text {
+        return terminal.say_json(&json!({
+            "ok": true,
+            "dryRun": context.dry_run,
+            "changed": changed,
+            "function": manifest.name,
+            "archive": archive,
+            "findings": warning.into_iter().collect::<Vec<_>>(),
+        }));
+    }
+    let state = match (context.dry_run, changed) {
+        (true, _) => "would be written",
+        (false, true) => "written",
+        (false, false) => "unchanged",
+    };
+    terminal.say(&format!(
+        "{DIST}/{} {state}: {} in {} bytes, sha256 {}",
+        archive.file,
+        count(archive.entries.len()),
+        archive.size,
+        archive.sha256
+    ))?;
+    let unpacked: u64 = archive.entries.iter().map(|entry| entry.size).sum();
+    terminal.detail(&format!("unpacked: {}", human_size(unpacked)));
+    if let Some(warning) = warning {
+        terminal.warn(&warning);
+    }
+    Ok(())
+}
+
+fn count(entries: usize) -> String {
+    if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") }
+}
