@@ -10,5 +10,6 @@ pub mod runtime;
 pub mod schema;
 pub mod selection;
 pub mod settings;
+pub mod sources;
 pub mod tree_view;
 pub mod version;

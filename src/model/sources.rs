@@ -1,0 +1,37 @@
+//! The files that code is judged by: names in, contents out, from an archive, a directory or memory.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Files by `/`-separated name. Nothing is read before it is asked for: an archive may hold thousands.
+pub trait Sources {
+    /// Every file's name, in order.
+    fn names(&self) -> Vec<&str>;
+
+    fn has(&self, name: &str) -> bool;
+
+    /// The bytes of a file, or nothing when there is none or it cannot be read.
+    fn read(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+
+    /// Whether any file lies below the directory `name`.
+    fn has_directory(&self, name: &str) -> bool;
+}
+
+impl Sources for BTreeMap<String, Vec<u8>> {
+    fn names(&self) -> Vec<&str> {
+        self.keys().map(String::as_str).collect()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.contains_key(name)
+    }
+
+    fn read(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.get(name).map(|bytes| Cow::Borrowed(bytes.as_slice()))
+    }
+
+    fn has_directory(&self, name: &str) -> bool {
+        let prefix = format!("{name}/");
+        self.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+}
