@@ -69,11 +69,14 @@ pub struct Context {
     pub directory: PathBuf,
     pub dry_run: bool,
     pub force: bool,
+    /// Defaults are taken where a choice is left.
+    pub yes: bool,
 }
 
 impl Context {
     pub fn new(terminal: Terminal, common: Common) -> Self {
-        Self { terminal, directory: common.directory, dry_run: common.dry_run, force: common.force }
+        let Common { directory, dry_run, force, yes, .. } = common;
+        Self { terminal, directory, dry_run, force, yes }
     }
 }
 

@@ -28,6 +28,9 @@ pub struct New {
     name: Option<String>,
     #[command(flatten)]
     answers: AnswerFlags,
+    /// Where the token comes from: context (the call's context) or api (the metadata service)
+    #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
+    mode: Option<String>,
     /// The directory to write, instead of ./NAME
     #[arg(short, long, value_name = "DIR", env = "FNSCAFFOLD_OUTPUT", hide_env = true)]
     output: Option<PathBuf>,
@@ -51,9 +54,6 @@ pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)
     #[arg(long, value_name = "LANG", env = "FNSCAFFOLD_LANG", hide_env = true)]
     pub lang: Option<String>,
-    /// Where the token comes from: context (the call's context) or api (the metadata service)
-    #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
-    pub mode: Option<String>,
     /// The runtime's id, or latest [default: nodejs16 or python311, as in the vendor's guide]
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_RUNTIME", hide_env = true)]
     pub runtime: Option<String>,
@@ -108,7 +108,7 @@ impl New {
         }
         let (mode, runtime) = given.choice()?;
         let template = templates.find(mode, runtime)?;
-        let answers = given.settle(&template.facts.defaults())?;
+        let answers = given.settle(Some(mode), runtime, &template.facts.defaults())?;
         if self.print_answers {
             return print_answers(terminal, &answers);
         }

@@ -141,10 +141,10 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
     }
 }
 
-/// Whether `--allow-secret` names the entry or a directory it is in.
+/// Whether `--allow-secret` names the entry or a directory it is in; `.` is all of them.
 fn is_allowed(path: &str, allowed: &[String]) -> bool {
     allowed.iter().any(|allowed| {
         let allowed = allowed.trim_start_matches("./").trim_end_matches('/');
-        path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        allowed == "." || path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }

@@ -10,6 +10,7 @@ use dialoguer::{Confirm, Input, Select};
 use serde::Serialize;
 
 use crate::model::finding::{self, Finding, Result, Severity};
+use crate::model::sarif;
 use crate::outside::interrupt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -173,12 +174,29 @@ impl Terminal {
         }
     }
 
-    /// A finding as the result of `check`.
+    /// The findings of a verb whose result they are, as text, JSON or SARIF.
     ///
     /// # Errors
     /// As [`Self::say`].
-    pub fn say_finding(&self, finding: &Finding) -> Result<()> {
-        print(self.render(finding, self.color_out).as_bytes())
+    pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
+        match self.format {
+            Format::Json => return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings })),
+            Format::Sarif => return self.say_json(&sarif::log(findings)),
+            Format::Text => {}
+        }
+        for finding in findings {
+            print(self.render(finding, self.color_out).as_bytes())?;
+        }
+        let count = |severity, name: &str| match findings.iter().filter(|f| f.severity == severity).count() {
+            0 => None,
+            1 => Some(format!("1 {name}")),
+            more => Some(format!("{more} {name}s")),
+        };
+        let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+        let counts: Vec<_> = counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
+        let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
+        let verdict = if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
+        self.say(&format!("{verdict}: {counts}"))
     }
 
     fn render(&self, finding: &Finding, color: bool) -> String {
@@ -210,6 +228,17 @@ impl Terminal {
 
     pub fn faint(&self, text: &str) -> String {
         painted(text, FAINT, self.color_out)
+    }
+
+    /// A line of a unified diff, colored as diffs are.
+    pub fn diff_line(&self, line: &str) -> String {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => AnsiColor::Green.on_default(),
+            Some(b'-') => AnsiColor::Red.on_default(),
+            Some(b'@') => AnsiColor::Cyan.on_default(),
+            _ => return line.to_owned(),
+        };
+        painted(line, style, self.color_out)
     }
 
     /// Asks for one of `choices`, the one at `default` marked first.

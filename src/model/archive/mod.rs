@@ -1,8 +1,10 @@
 //! Files in, the same ZIP bytes out on every machine; and a ZIP from anywhere in, its files or a finding out.
 
+mod compare;
 mod read;
 mod write;
 
+pub use compare::Comparing;
 pub use read::{Archive, Entry};
 pub use write::{Content, DosDate, Level, Options, Record, Scratch, Window, Written, write};
 
