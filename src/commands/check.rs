@@ -32,7 +32,13 @@ pub struct Check {
     #[arg(long)]
     strict: bool,
     /// Take this file, or what is in this directory, although it looks like a secret
-    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_ALLOW_SECRET", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "FNSCAFFOLD_ALLOW_SECRET",
+        hide_env = true,
+        value_delimiter = ','
+    )]
     allow_secret: Vec<String>,
 }
 

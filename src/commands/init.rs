@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::commands::new::AnswerFlags;
 use crate::commands::Context;
+use crate::commands::new::AnswerFlags;
 use crate::model::answers::{self, Answers, Defaults, Given};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::{self, Manifest, Package, Version};
@@ -142,7 +142,9 @@ fn lang_of(candidates: &[(Lang, Vec<String>)], entrypoint: &str, code: &Files) -
         Lang::ALL.into_iter().find(|lang| {
             let runtime = lang.latest_runtime();
             let missing = [finding::ENTRYPOINT_FORMAT.id, finding::ENTRYPOINT_FILE_MISSING.id];
-            rules::judge_entrypoint(code, runtime, entrypoint).iter().all(|problem| !missing.contains(&problem.rule.id))
+            rules::judge_entrypoint(code, runtime, entrypoint)
+                .iter()
+                .all(|problem| !missing.contains(&problem.rule.id))
         })
     })
 }

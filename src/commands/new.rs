@@ -6,14 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
-use crate::model::answers::{Answers, Defaults, Given, flag_and_variable};
+use crate::model::answers::{Answers, Given, flag_and_variable};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::mode::Mode;
 use crate::model::package::DIST_FILES;
 use crate::model::project::{DIST, Project};
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
-use crate::model::template::{Template, Templates};
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk::{self, Stage};
@@ -97,7 +96,8 @@ impl AnswerFlags {
 impl New {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
-        let templates = disk::templates(self.template.as_deref().map(|dir| context.directory.join(dir)).as_deref())?;
+        let templates =
+            disk::templates(self.template.as_deref().map(|dir| context.directory.join(dir)).as_deref())?;
         let mut given = self.answers.given(self.name, self.mode);
         if let Some(file) = &self.answers_file {
             given.offer_file(&disk::read_argument(&context.directory, file)?, &file.display().to_string())?;
@@ -132,7 +132,7 @@ impl New {
 /// Asks for what no flag, variable or file has answered.
 fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()> {
     let terminal = &context.terminal;
-    let mut answer = |given: &mut Given, key, text: String| given.offer(key, text, "the prompt".to_owned());
+    let answer = |given: &mut Given, key, text: String| given.offer(key, text, "the prompt".to_owned());
     if given.get("name").is_none() {
         let name = terminal.input("Name", settings::DEFAULT_NAME, |name| {
             settings::check_name(name)?;
@@ -227,8 +227,10 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
 }
 
 fn write(target: &Path, project: &Project) -> Result<()> {
-    let (dist, sources): (Vec<_>, Vec<_>) =
-        project.files.iter().partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
+    let (dist, sources): (Vec<_>, Vec<_>) = project
+        .files
+        .iter()
+        .partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
     if disk::can_be_replaced(target) {
         let stage = Stage::beside(target)?;
         for (path, bytes) in dist.into_iter().chain(sources) {
@@ -270,6 +272,9 @@ impl Made {
         let terminal = &context.terminal;
         if terminal.format != Format::Text {
             return terminal.say_json(&self.document(context));
+        }
+        if terminal.quiet {
+            return Ok(());
         }
         if terminal.can_ask() {
             terminal.say(&format!("{} {}/", terminal.good("created"), self.shown.display()))?;

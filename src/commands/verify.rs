@@ -38,7 +38,12 @@ impl Verify {
             }))?;
         } else if ok {
             let archive = &spec.archive;
-            terminal.say(&format!("{DIST}/{} is {}: sha256 {}", archive.file, terminal.good("reproduced"), archive.sha256))?;
+            terminal.say(&format!(
+                "{DIST}/{} is {}: sha256 {}",
+                archive.file,
+                terminal.good("reproduced"),
+                archive.sha256
+            ))?;
         }
         for problem in &findings {
             terminal.warn(problem);
@@ -88,7 +93,8 @@ fn compare_archive(
         }
     }
     let why = difference.unwrap_or_else(|| {
-        "every entry has the same content; dates, modes or compression differ, as when another tool packs".to_owned()
+        "every entry has the same content; dates, modes or compression differ, as when another tool packs"
+            .to_owned()
     });
     let problem = finding::NOT_REPRODUCED
         .finding(format!("`{path}` is not what these sources make"))

@@ -94,7 +94,8 @@ impl Given {
         };
         for (key, value) in table {
             let Some(known) = KEYS.into_iter().find(|known| *known == key) else {
-                let hint = nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint =
+                    nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(unreadable(format!("`{key}` is no answer: known are {}{hint}", KEYS.join(", "))));
             };
             let toml::Value::String(text) = value else {
@@ -114,11 +115,12 @@ impl Given {
             <Lang as clap::ValueEnum>::from_str(text, true).map_err(|_| not_allowed(text, &LANG))
         })?;
         match (said, self.runtime()?) {
-            (Some(lang), Some(runtime)) if runtime.lang != lang => {
-                Err(self.blame("runtime", finding::ANSWER_INVALID
+            (Some(lang), Some(runtime)) if runtime.lang != lang => Err(self.blame(
+                "runtime",
+                finding::ANSWER_INVALID
                     .finding(format!("the runtime `{}` does not run {lang}", runtime.id))
-                    .fix(format!("take `{}`, or leave out --lang", lang.latest_runtime().id))))
-            }
+                    .fix(format!("take `{}`, or leave out --lang", lang.latest_runtime().id)),
+            )),
             (Some(lang), _) => Ok(Some(lang)),
             (None, runtime) => Ok(runtime.map(|runtime| runtime.lang)),
         }
@@ -259,7 +261,9 @@ pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
         .collect();
     let flags: Vec<_> = missing
         .iter()
-        .map(|question| format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default()))
+        .map(|question| {
+            format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default())
+        })
         .collect();
     finding::ANSWERS_MISSING
         .finding(if missing.len() == 1 { "an answer is missing" } else { "answers are missing" })
@@ -307,7 +311,9 @@ mod tests {
         let problem = settle(&Given::default()).unwrap_err();
         assert_eq!(problem.rule.id, "FN0102");
         let why = problem.why.unwrap();
-        for text in ["--lang", "FNSCAFFOLD_LANG", "nodejs or python", "--mode", "FNSCAFFOLD_MODE", "context or api"] {
+        for text in
+            ["--lang", "FNSCAFFOLD_LANG", "nodejs or python", "--mode", "FNSCAFFOLD_MODE", "context or api"]
+        {
             assert!(why.contains(text), "{text}");
         }
     }
@@ -334,7 +340,9 @@ mod tests {
     #[test]
     fn answers_survive_the_round_trip() {
         let answers = settle(&given(&[("lang", "py"), ("mode", "api"), ("memory", "1GB")])).unwrap();
-        for text in [toml::to_string(&answers.to_map()).unwrap(), serde_json::to_string(&answers.to_map()).unwrap()] {
+        for text in
+            [toml::to_string(&answers.to_map()).unwrap(), serde_json::to_string(&answers.to_map()).unwrap()]
+        {
             let mut again = Given::default();
             again.offer_file(&text, "-").unwrap();
             assert_eq!(settle(&again).unwrap().to_map(), answers.to_map());
@@ -343,7 +351,9 @@ mod tests {
 
     #[test]
     fn a_file_with_unknown_or_wrong_keys_is_refused() {
-        for (text, hint) in [("lnag = 'x'", "did you mean `lang`?"), ("memory = 1", "must be a string"), ("= 1", "")] {
+        for (text, hint) in
+            [("lnag = 'x'", "did you mean `lang`?"), ("memory = 1", "must be a string"), ("= 1", "")]
+        {
             let problem = Given::default().offer_file(text, "a.toml").unwrap_err();
             assert_eq!(problem.rule.id, "FN0104");
             assert!(problem.why.unwrap().contains(hint), "{text}");

@@ -1,5 +1,6 @@
 //! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
 
+use crate::model::archive::Record;
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::runtime::{Lang, Runtime};
@@ -9,7 +10,7 @@ use crate::model::settings::{
     parse_runtime, parse_timeout,
 };
 use crate::model::sources::Sources;
-use crate::model::version::{self, EntryRecord, VersionSpec};
+use crate::model::version::{self, VersionSpec};
 use crate::model::{javascript, python};
 
 /// How many names a finding lists before it counts the rest.
@@ -59,7 +60,10 @@ pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
         }
     }
     for (name, problem) in judge_environment(&version.environment) {
-        add(&name.map_or("version.environment".to_owned(), |name| format!("version.environment.{name}")), problem);
+        add(
+            &name.map_or("version.environment".to_owned(), |name| format!("version.environment.{name}")),
+            problem,
+        );
     }
     for (name, _) in version.environment.iter().filter(|(_, value)| secret::looks_secret(value)) {
         add(
@@ -115,17 +119,24 @@ pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
 pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'static Runtime {
     let guides = lang.default_runtime();
     let runs = |runtime: &Runtime| {
-        judge_entrypoint(sources, runtime, entrypoint).iter().all(|finding| finding.severity != Severity::Error)
+        judge_entrypoint(sources, runtime, entrypoint)
+            .iter()
+            .all(|finding| finding.severity != Severity::Error)
     };
-    let supported = crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang && runtime.supported);
+    let supported =
+        crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang && runtime.supported);
     std::iter::once(guides).chain(supported).find(|runtime| runs(runtime)).unwrap_or(guides)
 }
 
 /// The archive at `path` against what the sources would pack now.
-pub fn judge_freshness(path: &str, archive: &[EntryRecord], sources: &[EntryRecord]) -> Option<Box<Finding>> {
-    let difference = |left: &[EntryRecord], right: &[EntryRecord]| -> Vec<String> {
+pub fn judge_freshness(path: &str, archive: &[Record], sources: &[Record]) -> Option<Box<Finding>> {
+    let difference = |left: &[Record], right: &[Record]| -> Vec<String> {
         let right: std::collections::BTreeSet<_> = right.iter().map(|record| record.path.as_str()).collect();
-        left.iter().map(|record| &record.path).filter(|path| !right.contains(path.as_str())).cloned().collect()
+        left.iter()
+            .map(|record| &record.path)
+            .filter(|path| !right.contains(path.as_str()))
+            .cloned()
+            .collect()
     };
     let packed: std::collections::BTreeMap<_, _> =
         archive.iter().map(|record| (record.path.as_str(), record)).collect();
@@ -139,8 +150,11 @@ pub fn judge_freshness(path: &str, archive: &[EntryRecord], sources: &[EntryReco
         ("not in the archive", difference(sources, archive)),
         ("only in the archive", difference(archive, sources)),
     ];
-    let why: Vec<_> =
-        lists.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}: {}", listed(names))).collect();
+    let why: Vec<_> = lists
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {}", listed(names)))
+        .collect();
     (!why.is_empty()).then(|| {
         finding::ARCHIVE_STALE
             .finding(format!("`{path}` does not hold what the function directory holds"))
@@ -211,12 +225,15 @@ mod tests {
         ] {
             assert_eq!(ids(&format!("{GOOD}{added}\n")), [(id, Some(line))], "{added}");
         }
-        assert_eq!(ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")), [("FN0213", Some(2))]);
+        assert_eq!(
+            ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")),
+            [("FN0213", Some(2))]
+        );
     }
 
     #[test]
     fn a_stale_archive_lists_what_differs() {
-        let record = |path: &str, sha256: &str| EntryRecord { path: path.into(), size: 1, sha256: sha256.into() };
+        let record = |path: &str, sha256: &str| Record { path: path.into(), size: 1, sha256: sha256.into() };
         let archive = [record("a", "1"), record("b", "1"), record("old", "1")];
         assert!(judge_freshness("dist/x.zip", &archive, &archive).is_none());
         let mut sources = vec![record("a", "2"), record("b", "1")];
@@ -224,7 +241,9 @@ mod tests {
         let problem = judge_freshness("dist/x.zip", &archive, &sources).unwrap();
         assert_eq!(
             problem.why.as_deref(),
-            Some("changed since: a\nnot in the archive: new0, new1, new2, new3, new4 and 2 more\nonly in the archive: old")
+            Some(
+                "changed since: a\nnot in the archive: new0, new1, new2, new3, new4 and 2 more\nonly in the archive: old"
+            )
         );
     }
 }

@@ -114,7 +114,10 @@ impl Templates {
             templates.push(Template::new(name, facts, files)?);
         }
         if let Some(name) = facts.keys().next() {
-            return Err(invalid(&format!("{name}.toml"), format!("its folder, `{name}/`, is missing or empty")));
+            return Err(invalid(
+                &format!("{name}.toml"),
+                format!("its folder, `{name}/`, is missing or empty"),
+            ));
         }
         let mut taken = BTreeMap::new();
         for template in &templates {
@@ -137,7 +140,9 @@ impl Templates {
     /// [`finding::TEMPLATE_MISSING`].
     pub fn find(&self, mode: Mode, runtime: &Runtime) -> Result<&Template> {
         self.iter()
-            .find(|template| template.facts.mode == mode && template.facts.runtimes.iter().any(|id| id == runtime.id))
+            .find(|template| {
+                template.facts.mode == mode && template.facts.runtimes.iter().any(|id| id == runtime.id)
+            })
             .ok_or_else(|| {
                 finding::TEMPLATE_MISSING
                     .finding(format!("no template is for mode {mode} on {}", runtime.id))
@@ -162,7 +167,10 @@ impl Template {
         let lang = Lang::ALL.into_iter().find(|lang| name.starts_with(&format!("{lang}/")));
         let template = Self { lang: lang.expect("the folder is a language's"), name, facts, files };
         let handler = template.handler_file()?;
-        if ![handler.clone(), format!("{handler}{RENDERED}")].iter().any(|file| template.files.contains_key(file)) {
+        if ![handler.clone(), format!("{handler}{RENDERED}")]
+            .iter()
+            .any(|file| template.files.contains_key(file))
+        {
             let facts = format!("{}.toml", template.name);
             return Err(invalid(&facts, format!("its entry point needs `{}/{handler}`", template.name)));
         }
@@ -189,7 +197,8 @@ impl Template {
                 None => (file.as_str(), bytes.clone()),
                 Some(path) => {
                     let source = format!("{}/{file}", self.name);
-                    let text = std::str::from_utf8(bytes).map_err(|error| invalid(&source, error.to_string()))?;
+                    let text =
+                        std::str::from_utf8(bytes).map_err(|error| invalid(&source, error.to_string()))?;
                     (path, fill(&engine, &source, text, variables)?.into_bytes())
                 }
             };
@@ -229,7 +238,8 @@ pub fn render_manifest(schema: &str, manifest: &Manifest) -> Result<String> {
     }
     let version = &manifest.version;
     let record = manifest.template.as_ref().map(|template| {
-        toml::to_string(&Record { template }).expect("maps of strings always serialise")
+        let text = toml::to_string(&Record { template }).expect("maps of strings always serialise");
+        text.trim_end().to_owned()
     });
     let filling = Filling {
         schema,
@@ -418,7 +428,11 @@ mod tests {
         for (layout, path, why) in [
             (vec![("nodejs/a.toml", good.as_str())], "nodejs/a.toml", "is missing or empty"),
             (vec![("nodejs/a/index.js", "")], "nodejs/a", "`nodejs/a.toml`, are missing"),
-            (vec![("nodejs/a.toml", &good), ("nodejs/a/other.js", "")], "nodejs/a.toml", "needs `nodejs/a/index.js`"),
+            (
+                vec![("nodejs/a.toml", &good), ("nodejs/a/other.js", "")],
+                "nodejs/a.toml",
+                "needs `nodejs/a/index.js`",
+            ),
             (vec![("nodejs/a.toml", &both), ("nodejs/a/index.js", "")], "nodejs/a.toml", "twice"),
             (vec![("nodejs/a.toml", &other), ("nodejs/a/index.js", "")], "nodejs/a.toml", "another language"),
             (vec![("nodejs/a.txt", "")], "nodejs/a.txt", "neither"),
@@ -438,14 +452,16 @@ mod tests {
             assert!(problem.why.as_ref().unwrap().contains(why), "{problem:?}");
         }
         let escaping = good.replace("index.main", "../x.main");
-        let problem = Templates::from_files(files(&[("nodejs/a.toml", &escaping), ("nodejs/a/index.js", "")]));
+        let problem =
+            Templates::from_files(files(&[("nodejs/a.toml", &escaping), ("nodejs/a/index.js", "")]));
         assert_eq!(problem.unwrap_err().rule.id, "FN0801");
     }
 
     #[test]
     fn an_unknown_variable_is_an_error_also_in_a_helper() {
         for text in ["ok\n{{nmae}}", "ok\n{{json nmae}}", "ok\n{{#if"] {
-            let layout = [("nodejs/a.toml", facts("['nodejs16']")), ("nodejs/a/index.js.hbs", text.to_owned())];
+            let layout =
+                [("nodejs/a.toml", facts("['nodejs16']")), ("nodejs/a/index.js.hbs", text.to_owned())];
             let layout: Vec<_> = layout.iter().map(|(path, text)| (*path, text.as_str())).collect();
             let templates = Templates::from_files(files(&layout)).unwrap();
             let problem = templates.by_name("nodejs/a").unwrap().render(&VARIABLES).unwrap_err();

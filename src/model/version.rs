@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::archive::Record;
 use crate::model::finding::Result;
 use crate::model::manifest::Manifest;
 use crate::model::settings::{parse_memory, parse_runtime, parse_timeout};
@@ -54,18 +55,7 @@ pub struct ArchiveRecord {
     pub size: u64,
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: String,
-    pub entries: Vec<EntryRecord>,
-}
-
-/// One entry of the archive, unpacked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EntryRecord {
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
-    pub sha256: String,
+    pub entries: Vec<Record>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,8 +95,8 @@ impl VersionSpec {
 }
 
 /// The first entry, by name, in which an archive differs from the one that `rebuilt` lists.
-pub fn first_difference(standing: &[EntryRecord], rebuilt: &[EntryRecord]) -> Option<String> {
-    let by_path = |records: &[EntryRecord]| -> BTreeMap<String, EntryRecord> {
+pub fn first_difference(standing: &[Record], rebuilt: &[Record]) -> Option<String> {
+    let by_path = |records: &[Record]| -> BTreeMap<String, Record> {
         records.iter().map(|record| (record.path.clone(), record.clone())).collect()
     };
     let (standing, rebuilt) = (by_path(standing), by_path(rebuilt));
@@ -154,8 +144,8 @@ fn differing_key(standing: &serde_json::Value, wanted: &serde_json::Value, path:
 mod tests {
     use super::*;
 
-    fn record(path: &str, sha256: &str) -> EntryRecord {
-        EntryRecord { path: path.to_owned(), size: 1, sha256: sha256.to_owned() }
+    fn record(path: &str, sha256: &str) -> Record {
+        Record { path: path.to_owned(), size: 1, sha256: sha256.to_owned() }
     }
 
     #[test]
@@ -178,7 +168,12 @@ mod tests {
             "name = 'my-app'\n[version]\nruntime = 'nodejs22'\nentrypoint = 'index.main'\nenvironment = { A = 's3cret' }\n",
         )
         .unwrap();
-        let archive = ArchiveRecord { file: "index-js.zip".to_owned(), size: 1, sha256: "0".repeat(64), entries: vec![] };
+        let archive = ArchiveRecord {
+            file: "index-js.zip".to_owned(),
+            size: 1,
+            sha256: "0".repeat(64),
+            entries: vec![],
+        };
         let spec = VersionSpec::of(&manifest, archive).unwrap();
         let json = String::from_utf8(spec.to_json()).unwrap();
         for (text, expected) in [

@@ -214,7 +214,11 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
         }
         archive::check_path(&path)?;
         let metadata = entry.metadata().map_err(|error| {
-            io_finding("read", entry.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))
+            io_finding(
+                "read",
+                entry.path(),
+                &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")),
+            )
         })?;
         files.push(source_file(path, entry.into_path(), &metadata)?);
     }
@@ -336,11 +340,7 @@ impl From<&[SourceFile]> for Files {
 ///
 /// # Errors
 /// [`finding::IO`], [`finding::PATH_UNSAFE`], and `links` for a symbolic link.
-pub fn tree(
-    directory: &Path,
-    links: Option<&'static Rule>,
-    enter: impl Fn(&str) -> bool,
-) -> Result<Files> {
+pub fn tree(directory: &Path, links: Option<&'static Rule>, enter: impl Fn(&str) -> bool) -> Result<Files> {
     let mut files = Files::default();
     let walk = WalkDir::new(directory).min_depth(1);
     let entries = walk.into_iter().filter_entry(|entry| {
@@ -450,8 +450,10 @@ impl Stage {
     /// # Errors
     /// [`finding::IO`].
     pub fn beside(target: &Path) -> Result<Self> {
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let absent = parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+        let parent =
+            target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let absent =
+            parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
         let mut parents: Vec<_> = absent.map(Path::to_owned).collect();
         parents.reverse();
         fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
@@ -496,9 +498,11 @@ impl Stage {
             fs::rename(self.path(), target)
         })
         .map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                finding::EXISTS.finding(format!("`{}` exists", target.display())).at(target.display().to_string())
-            }
+            io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists => finding::EXISTS
+                .finding(format!("`{}` exists", target.display()))
+                .at(target.display().to_string()),
             _ => io_finding("write", target, &error),
         })
     }
@@ -568,7 +572,9 @@ impl Stage {
         let dist = function_directory.join(DIST);
         let done = interrupt::release(self.path(), || {
             let standing = match fs::symlink_metadata(&dist) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(self.path(), &dist),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return fs::rename(self.path(), &dist);
+                }
                 Err(error) => return Err(error),
                 Ok(metadata) => metadata,
             };
@@ -634,7 +640,8 @@ fn make_parent(path: &Path) -> io::Result<()> {
 fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(root).sort_by_file_name() {
-        let entry = entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
+        let entry =
+            entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
         if entry.file_type().is_file() {
             files.extend(entry.path().strip_prefix(root).ok().map(Path::to_owned));
         }

@@ -49,7 +49,7 @@ Examples:
 pub struct Terminal {
     pub format: Format,
     pub verbose: bool,
-    quiet: bool,
+    pub quiet: bool,
     interactive: bool,
     color_out: bool,
     color_err: bool,
@@ -79,7 +79,11 @@ impl Terminal {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto if set("NO_COLOR") => false,
-            ColorChoice::Auto if env::var("CLICOLOR_FORCE").is_ok_and(|v| !matches!(v.as_str(), "" | "0")) => true,
+            ColorChoice::Auto
+                if env::var("CLICOLOR_FORCE").is_ok_and(|v| !matches!(v.as_str(), "" | "0")) =>
+            {
+                true
+            }
             ColorChoice::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
         };
         let text = manners.format == Format::Text;
@@ -193,9 +197,11 @@ impl Terminal {
             more => Some(format!("{more} {name}s")),
         };
         let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
-        let counts: Vec<_> = counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
+        let counts: Vec<_> =
+            counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
         let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
-        let verdict = if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
+        let verdict =
+            if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
         self.say(&format!("{verdict}: {counts}"))
     }
 
@@ -304,7 +310,9 @@ impl Terminal {
 pub fn json_is_asked_for() -> bool {
     let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
     let flag = arguments.iter().any(|argument| argument == "--format=json" || argument == "--format=sarif")
-        || arguments.windows(2).any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
+        || arguments
+            .windows(2)
+            .any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
     let other = arguments.iter().any(|argument| argument.to_string_lossy().starts_with("--format"));
     flag || (!other && env::var("FNSCAFFOLD_FORMAT").is_ok_and(|format| format == "json"))
 }

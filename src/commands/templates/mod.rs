@@ -81,7 +81,12 @@ fn list(terminal: &Terminal, templates: &All) -> Result<()> {
     terminal.say(&terminal.faint(&format!("{:<width$}  MODE     RUNTIMES", "NAME")))?;
     for template in templates.iter() {
         let facts = &template.facts;
-        terminal.say(&format!("{:<width$}  {:<7}  {}", template.name, facts.mode, facts.runtimes.join(" ")))?;
+        terminal.say(&format!(
+            "{:<width$}  {:<7}  {}",
+            template.name,
+            facts.mode,
+            facts.runtimes.join(" ")
+        ))?;
         terminal.say(&terminal.faint(&format!("{:<width$}  {}", "", facts.about)))?;
     }
     Ok(())
@@ -194,10 +199,6 @@ struct Filter {
 }
 
 impl Filter {
-    fn is_empty(&self) -> bool {
-        self.lang.is_none() && self.mode.is_none() && self.runtime.is_none()
-    }
-
     /// Templates of the person's own need not cover everything.
     fn combinations<'a>(&self, templates: &'a All) -> Result<Vec<Combination<'a>>> {
         if let Some(id) = self.runtime.as_deref() {
@@ -209,7 +210,9 @@ impl Filter {
                 let wanted = self.lang.is_none_or(|lang| lang == runtime.lang)
                     && self.mode.is_none_or(|wanted| wanted == mode)
                     && self.runtime.as_deref().is_none_or(|id| id == runtime.id);
-                if let Ok(template) = templates.find(mode, runtime).map_err(|_| ()) && wanted {
+                if let Ok(template) = templates.find(mode, runtime).map_err(|_| ())
+                    && wanted
+                {
                     combinations.push(Combination { template, mode, runtime });
                 }
             }

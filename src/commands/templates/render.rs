@@ -100,7 +100,11 @@ impl Render {
             terminal.note(&format!("`{}` is what the templates make", self.output.display()));
             return Ok(Exit::Done);
         }
-        let files = if differing.len() == 1 { "1 file differs".to_owned() } else { format!("{} files differ", differing.len()) };
+        let files = if differing.len() == 1 {
+            "1 file differs".to_owned()
+        } else {
+            format!("{} files differ", differing.len())
+        };
         terminal.warn(
             &finding::TEMPLATE_DRIFT
                 .finding(format!("{files} from what the templates make"))
@@ -147,7 +151,9 @@ fn write(target: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
 }
 
 fn diff(path: &str, standing: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> String {
-    let text = |bytes: Option<&Vec<u8>>| std::str::from_utf8(bytes.map_or(&[][..], Vec::as_slice)).map(str::to_owned);
+    let text = |bytes: Option<&Vec<u8>>| {
+        std::str::from_utf8(bytes.map_or(&[][..], Vec::as_slice)).map(str::to_owned)
+    };
     let name = |side, bytes: Option<&Vec<u8>>| match bytes {
         Some(_) => format!("{side}/{path}"),
         None => "/dev/null".to_owned(),

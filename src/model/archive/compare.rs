@@ -56,9 +56,13 @@ mod tests {
 
     #[test]
     fn only_the_same_bytes_are_the_same() {
-        for (other, same) in
-            [(Some("abcdef"), true), (Some("abcde"), false), (Some("abcdefg"), false), (Some("abXdef"), false), (None, false)]
-        {
+        for (other, same) in [
+            (Some("abcdef"), true),
+            (Some("abcde"), false),
+            (Some("abcdefg"), false),
+            (Some("abXdef"), false),
+            (None, false),
+        ] {
             let mut comparing = Comparing::with(other.map(str::as_bytes));
             for piece in ["ab", "", "cd", "ef"] {
                 comparing.write_all(piece.as_bytes()).unwrap();

@@ -5,10 +5,12 @@ mod read;
 mod write;
 
 pub use compare::Comparing;
-pub use read::{Archive, Entry};
-pub use write::{Content, DosDate, Level, Options, Record, Scratch, Window, Written, write};
+pub use read::Archive;
+pub use write::{Content, DosDate, Hashing, Level, Options, Record, Scratch, Window, write};
 
 use crate::model::finding::{self, Result};
+
+pub const CHANGED_WHILE_READ: &str = "changed while it was read";
 
 /// Bytes of an archive that can still be uploaded in the request itself, 3.5 MB: Yandex Cloud's
 /// documentation, Cloud Functions, "Quotas and limits".
