@@ -54,7 +54,7 @@ mod tests {
             .map(|(p, r)| (p.into(), r.into()));
         assert_eq!(
             draw(&files),
-            ["├── dist/", "│   └── a.zip    22 B", "├── function.toml", "└── index.js     1 B"]
+            ["├── dist/", "│   └── a.zip      22 B", "├── function.toml", "└── index.js       1 B"]
         );
     }
 
