@@ -160,6 +160,9 @@ fn report(context: &Context, answers: &Answers, text: &str, findings: &[Box<Find
             "findings": findings,
         }));
     }
+    if terminal.quiet {
+        return Ok(());
+    }
     if context.dry_run {
         terminal.say(text.trim_end())?;
         terminal.note("nothing was written: --dry-run");

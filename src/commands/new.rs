@@ -152,7 +152,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
     };
     if given.mode()?.is_none() {
         let choices = Mode::ALL.map(|mode| format!("{mode:<8} {}", mode.about()));
-        let mode = Mode::ALL[terminal.select("Where the handler takes its IAM token from", &choices, 0)?];
+        let mode = Mode::ALL[terminal.select("IAM token from", &choices, 0)?];
         answer(given, "mode", mode.id().to_owned());
     }
     if given.get("runtime").is_none() {
@@ -163,9 +163,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         answer(given, "runtime", runtime.id.to_owned());
     }
     if given.get("service-account-id").is_none() {
-        let id = terminal.input("Service account id (empty: none, and no token)", "", |id| {
-            if id.is_empty() { Ok(()) } else { settings::check_service_account(id) }
-        })?;
+        let id = terminal.input("Service account id, or nothing", "", |_| Ok(()))?;
         answer(given, "service-account-id", id);
     }
     let settings: [(&'static str, &str, &str, &dyn Fn(&str) -> Result<()>); 3] = [
@@ -327,10 +325,11 @@ impl Made {
                 runtime.id
             )));
         }
-        if self.answers.service_account_id.is_none() {
-            remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
+        match &self.answers.service_account_id {
+            None => remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
                 "no service account: the function will get no token until `service-account-id` is set in function.toml",
-            ));
+            )),
+            Some(id) => remarks.extend(settings::check_service_account(id).err()),
         }
         remarks
     }
