@@ -146,7 +146,7 @@ pub fn check_service_account(id: &str) -> Result<()> {
         return Ok(());
     }
     Err(finding::SERVICE_ACCOUNT_SHAPE
-        .finding(format!("`{id}` is no service account's id"))
+        .finding(format!("`{id}` does not look like a service account's id"))
         .why("ids have 20 lower-case letters and digits")
         .fix("`yc iam service-account list` shows them"))
 }
