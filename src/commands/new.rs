@@ -21,15 +21,18 @@ use crate::outside::terminal::{Format, Terminal};
 
 /// Write a new function: handler, manifest, archive and version spec
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
+)]
 pub struct New {
     /// The function's name, and the directory to write [default: my-app]
     #[arg(env = "FNSCAFFOLD_NAME", hide_env = true)]
     name: Option<String>,
-    #[command(flatten)]
-    answers: AnswerFlags,
     /// Where the token comes from: context (the call's context) or api (the metadata service)
     #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
     mode: Option<String>,
+    #[command(flatten)]
+    answers: AnswerFlags,
     /// The directory to write, instead of ./NAME
     #[arg(short, long, value_name = "DIR", env = "FNSCAFFOLD_OUTPUT", hide_env = true)]
     output: Option<PathBuf>,
@@ -53,16 +56,16 @@ pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)
     #[arg(long, value_name = "LANG", env = "FNSCAFFOLD_LANG", hide_env = true)]
     pub lang: Option<String>,
-    /// The runtime's id, or latest [default: nodejs16 or python311, as in the vendor's guide]
+    /// The runtime's id, or latest
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_RUNTIME", hide_env = true)]
     pub runtime: Option<String>,
-    /// The handler's file without extension, a dot, its function [default: index.main]
+    /// The handler's file without extension, a dot, its function
     #[arg(long, value_name = "FILE.FUNCTION", env = "FNSCAFFOLD_ENTRYPOINT", hide_env = true)]
     pub entrypoint: Option<String>,
-    /// Memory, 128MB to 8GB in steps of 128MB [default: 128MB]
+    /// Memory, 128MB to 8GB in steps of 128MB
     #[arg(long, value_name = "SIZE", env = "FNSCAFFOLD_MEMORY", hide_env = true)]
     pub memory: Option<String>,
-    /// Timeout, 1s to 3600s [default: 3s]
+    /// Timeout, 1s to 3600s
     #[arg(long, value_name = "SECONDS", env = "FNSCAFFOLD_TIMEOUT", hide_env = true)]
     pub timeout: Option<String>,
     /// The service account whose token the function gets
