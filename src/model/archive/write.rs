@@ -16,7 +16,7 @@ use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, System, ZipArchive, ZipWriter};
 
-use crate::model::archive::check_path;
+use crate::model::archive::{ChangedWhileRead, check_path};
 use crate::model::finding::{self, Finding, Result};
 
 /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
@@ -612,6 +612,9 @@ fn changed(path: &str) -> Box<Finding> {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Box<Finding> {
+    if error.get_ref().is_some_and(|inner| inner.is::<ChangedWhileRead>()) {
+        return changed(path);
+    }
     finding::IO.finding(format!("could not read `{path}`: {error}")).at(path)
 }
 
