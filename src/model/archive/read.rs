@@ -249,37 +249,40 @@ fn check_entry(entry: &ZipFileEntry<'_>) -> Result<String> {
         );
         named.at(problem.path.unwrap_or_default())
     })?;
-    let refuse = |what: String, why: &str| Err(unreadable(format!("`{name}` {what}")).why(why).at(name));
+    let refuse = |what: &str, why: &str| {
+        let name = shown(name);
+        Err(unreadable(format!("`{name}` {what}")).why(why).at(name))
+    };
     if entry.flags().as_u16() & !KNOWN_FLAGS != 0 {
-        let (encrypted, other) = ("is encrypted", "uses a feature of ZIP files that few tools have");
-        let what = if entry.encrypted() { encrypted } else { other };
-        return refuse(what.to_owned(), "the platform could not unpack it");
+        let what = if entry.encrypted() {
+            "is encrypted"
+        } else {
+            "uses a feature of ZIP files that few tools have"
+        };
+        return refuse(what, "the platform could not unpack it");
     }
     match entry.compression() {
         CompressionMethod::Stored if entry.size() != entry.compressed_size() => {
-            return refuse("has two sizes".to_owned(), "it is stored as it is, so both should be the same");
+            return refuse("has two sizes", "it is stored as it is, so both should be the same");
         }
         CompressionMethod::Stored | CompressionMethod::Deflated => {}
         other => {
-            return refuse(format!("is compressed by {other}"), "only Deflate is known to every tool");
+            return refuse(&format!("is compressed by {other}"), "only Deflate is known to every tool");
         }
     }
     let kind = (entry.external_attributes() >> 16) & KIND;
     match kind {
         SYMBOLIC_LINK => {
-            return refuse("is a symbolic link".to_owned(), "it could lead out of its directory");
+            return refuse("is a symbolic link", "it could lead out of its directory");
         }
         0 | FILE | DIRECTORY => {}
         _ => {
-            return refuse(
-                "is neither a file nor a directory".to_owned(),
-                "it has no content to be unpacked",
-            );
+            return refuse("is neither a file nor a directory", "it has no content to be unpacked");
         }
     }
     let is_both = if is_directory { kind == FILE || entry.size() > 0 } else { kind == DIRECTORY };
     if is_both {
-        return refuse("is a file and a directory".to_owned(), "tools would not agree on what to unpack");
+        return refuse("is a file and a directory", "tools would not agree on what to unpack");
     }
     Ok(name.to_owned())
 }
