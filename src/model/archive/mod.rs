@@ -1,5 +1,6 @@
 //! Files in, the same ZIP bytes out on every machine; and a ZIP from anywhere in, its files or a finding out.
 
+mod compare;
 mod layout;
 mod read;
 mod write;
@@ -9,8 +10,9 @@ use std::{fmt, io};
 
 use zip::result::ZipError;
 
-pub use read::{Archive, Entry};
-pub use write::{Content, DosDate, Level, Options, Record, Scratch, Window, Written, write};
+pub use compare::Comparing;
+pub use read::Archive;
+pub use write::{Content, DosDate, Hashing, Level, Options, Record, Scratch, Window, write};
 
 use crate::model::finding::{self, Finding, Result};
 
