@@ -145,7 +145,7 @@ impl Read for Watched<'_> {
         if count == 0 && !buffer.is_empty() {
             let now = self.file.metadata()?;
             if now.len() != self.source.size || now.modified().ok() != self.source.modified {
-                return Err(io::Error::other(archive::CHANGED_WHILE_READ));
+                return Err(archive::ChangedWhileRead.into());
             }
         }
         Ok(count)
