@@ -33,7 +33,8 @@ pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> 
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     };
-    let shown = path.strip_prefix(".").unwrap_or(path).display().to_string();
+    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
+    let shown = inner.unwrap_or(path).display().to_string();
     let problem =
         finding::IO.finding(format!("could not {action} `{shown}`")).why(error.to_string()).at(shown);
     match fix {
