@@ -64,5 +64,7 @@ fn refuse(error: &clap::Error) -> Exit {
 fn usage(error: &clap::Error) -> Box<Finding> {
     let text = error.to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    finding::USAGE.finding(message).fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
+    finding::USAGE
+        .finding(message)
+        .fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
 }

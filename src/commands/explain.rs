@@ -25,7 +25,13 @@ impl Explain {
             terminal.say_json(&serde_json::json!({ "ok": true, "rules": rules }))?;
         } else if self.id.is_some() {
             let rule = rules[0];
-            terminal.say(&format!("{} {} ({})\n\n{}", rule.id, rule.name, rule.severity.id(), rule.explain))?;
+            terminal.say(&format!(
+                "{} {} ({})\n\n{}",
+                rule.id,
+                rule.name,
+                rule.severity.id(),
+                rule.explain
+            ))?;
         } else {
             for rule in rules {
                 terminal.say(&format!("{} {:<8} {}", rule.id, rule.severity.id(), rule.name))?;
@@ -36,10 +42,12 @@ impl Explain {
 }
 
 fn unknown(id: &str) -> Box<finding::Finding> {
-    let names = RULES.iter().flat_map(|rule| [rule.id, rule.name]);
+    let names = RULES.iter().map(|rule| rule.name);
     let problem = finding::UNKNOWN_NAME.finding(format!("there is no rule `{id}`"));
     match nearest(id, names) {
-        Some(nearest) => problem.fix(format!("did you mean `{nearest}`? `fnscaffold explain` lists them all")),
+        Some(nearest) => {
+            problem.fix(format!("did you mean `{nearest}`? `fnscaffold explain` lists them all"))
+        }
         None => problem.fix("`fnscaffold explain` lists them all"),
     }
 }

@@ -23,7 +23,16 @@ mod verify;
 #[command(next_help_heading = "Common options")]
 pub struct Common {
     /// Run as if started in DIR
-    #[arg(short = 'C', long, value_name = "DIR", global = true, env = "FNSCAFFOLD_DIRECTORY", hide_env = true, default_value = ".", hide_default_value = true)]
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "DIR",
+        global = true,
+        env = "FNSCAFFOLD_DIRECTORY",
+        hide_env = true,
+        default_value = ".",
+        hide_default_value = true
+    )]
     directory: PathBuf,
     /// Take defaults and confirm; never ask
     #[arg(short, long, global = true)]
@@ -38,7 +47,15 @@ pub struct Common {
     #[arg(long, global = true)]
     force: bool,
     /// How results are written
-    #[arg(long, value_enum, value_name = "FORMAT", global = true, env = "FNSCAFFOLD_FORMAT", hide_env = true, default_value = "text")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        global = true,
+        env = "FNSCAFFOLD_FORMAT",
+        hide_env = true,
+        default_value = "text"
+    )]
     format: Format,
     /// Say only results and errors
     #[arg(short, long, global = true)]
@@ -47,7 +64,15 @@ pub struct Common {
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
     /// Whether to use colors
-    #[arg(long, value_enum, value_name = "WHEN", global = true, env = "FNSCAFFOLD_COLOR", hide_env = true, default_value = "auto")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        global = true,
+        env = "FNSCAFFOLD_COLOR",
+        hide_env = true,
+        default_value = "auto"
+    )]
     color: ColorChoice,
 }
 
@@ -69,11 +94,14 @@ pub struct Context {
     pub directory: PathBuf,
     pub dry_run: bool,
     pub force: bool,
+    /// Defaults are taken where a choice is left.
+    pub yes: bool,
 }
 
 impl Context {
     pub fn new(terminal: Terminal, common: Common) -> Self {
-        Self { terminal, directory: common.directory, dry_run: common.dry_run, force: common.force }
+        let Common { directory, dry_run, force, yes, .. } = common;
+        Self { terminal, directory, dry_run, force, yes }
     }
 }
 

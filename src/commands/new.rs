@@ -6,14 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
-use crate::model::answers::{Answers, Defaults, Given, flag_and_variable};
+use crate::model::answers::{Answers, Given, flag_and_variable};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::mode::Mode;
 use crate::model::package::DIST_FILES;
 use crate::model::project::{DIST, Project};
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
-use crate::model::template::{Template, Templates};
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk::{self, Stage};
@@ -22,10 +21,16 @@ use crate::outside::terminal::{Format, Terminal};
 
 /// Write a new function: handler, manifest, archive and version spec
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
+)]
 pub struct New {
     /// The function's name, and the directory to write [default: my-app]
     #[arg(env = "FNSCAFFOLD_NAME", hide_env = true)]
     name: Option<String>,
+    /// Where the token comes from: context (the call's context) or api (the metadata service)
+    #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
+    mode: Option<String>,
     #[command(flatten)]
     answers: AnswerFlags,
     /// The directory to write, instead of ./NAME
@@ -51,19 +56,16 @@ pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)
     #[arg(long, value_name = "LANG", env = "FNSCAFFOLD_LANG", hide_env = true)]
     pub lang: Option<String>,
-    /// Where the token comes from: context (the call's context) or api (the metadata service)
-    #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
-    pub mode: Option<String>,
-    /// The runtime's id, or latest [default: nodejs16 or python311, as in the vendor's guide]
+    /// The runtime's id, or latest
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_RUNTIME", hide_env = true)]
     pub runtime: Option<String>,
-    /// The handler's file without extension, a dot, its function [default: index.main]
+    /// The handler's file without extension, a dot, its function
     #[arg(long, value_name = "FILE.FUNCTION", env = "FNSCAFFOLD_ENTRYPOINT", hide_env = true)]
     pub entrypoint: Option<String>,
-    /// Memory, 128MB to 8GB in steps of 128MB [default: 128MB]
+    /// Memory, 128MB to 8GB in steps of 128MB
     #[arg(long, value_name = "SIZE", env = "FNSCAFFOLD_MEMORY", hide_env = true)]
     pub memory: Option<String>,
-    /// Timeout, 1s to 3600s [default: 3s]
+    /// Timeout, 1s to 3600s
     #[arg(long, value_name = "SECONDS", env = "FNSCAFFOLD_TIMEOUT", hide_env = true)]
     pub timeout: Option<String>,
     /// The service account whose token the function gets
@@ -97,7 +99,8 @@ impl AnswerFlags {
 impl New {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
-        let templates = disk::templates(self.template.as_deref().map(|dir| context.directory.join(dir)).as_deref())?;
+        let templates =
+            disk::templates(self.template.as_deref().map(|dir| context.directory.join(dir)).as_deref())?;
         let mut given = self.answers.given(self.name, self.mode);
         if let Some(file) = &self.answers_file {
             given.offer_file(&disk::read_argument(&context.directory, file)?, &file.display().to_string())?;
@@ -108,7 +111,7 @@ impl New {
         }
         let (mode, runtime) = given.choice()?;
         let template = templates.find(mode, runtime)?;
-        let answers = given.settle(&template.facts.defaults())?;
+        let answers = given.settle(Some(mode), runtime, &template.facts.defaults())?;
         if self.print_answers {
             return print_answers(terminal, &answers);
         }
@@ -132,7 +135,7 @@ impl New {
 /// Asks for what no flag, variable or file has answered.
 fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()> {
     let terminal = &context.terminal;
-    let mut answer = |given: &mut Given, key, text: String| given.offer(key, text, "the prompt".to_owned());
+    let answer = |given: &mut Given, key, text: String| given.offer(key, text, "the prompt".to_owned());
     if given.get("name").is_none() {
         let name = terminal.input("Name", settings::DEFAULT_NAME, |name| {
             settings::check_name(name)?;
@@ -152,7 +155,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
     };
     if given.mode()?.is_none() {
         let choices = Mode::ALL.map(|mode| format!("{mode:<8} {}", mode.about()));
-        let mode = Mode::ALL[terminal.select("Where the handler takes its IAM token from", &choices, 0)?];
+        let mode = Mode::ALL[terminal.select("IAM token from", &choices, 0)?];
         answer(given, "mode", mode.id().to_owned());
     }
     if given.get("runtime").is_none() {
@@ -163,9 +166,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         answer(given, "runtime", runtime.id.to_owned());
     }
     if given.get("service-account-id").is_none() {
-        let id = terminal.input("Service account id (empty: none, and no token)", "", |id| {
-            if id.is_empty() { Ok(()) } else { settings::check_service_account(id) }
-        })?;
+        let id = terminal.input("Service account id, or nothing", "", |_| Ok(()))?;
         answer(given, "service-account-id", id);
     }
     let settings: [(&'static str, &str, &str, &dyn Fn(&str) -> Result<()>); 3] = [
@@ -227,8 +228,10 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
 }
 
 fn write(target: &Path, project: &Project) -> Result<()> {
-    let (dist, sources): (Vec<_>, Vec<_>) =
-        project.files.iter().partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
+    let (dist, sources): (Vec<_>, Vec<_>) = project
+        .files
+        .iter()
+        .partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
     if disk::can_be_replaced(target) {
         let stage = Stage::beside(target)?;
         for (path, bytes) in dist.into_iter().chain(sources) {
@@ -270,6 +273,9 @@ impl Made {
         let terminal = &context.terminal;
         if terminal.format != Format::Text {
             return terminal.say_json(&self.document(context));
+        }
+        if terminal.quiet {
+            return Ok(());
         }
         if terminal.can_ask() {
             terminal.say(&format!("{} {}/", terminal.good("created"), self.shown.display()))?;
@@ -322,10 +328,11 @@ impl Made {
                 runtime.id
             )));
         }
-        if self.answers.service_account_id.is_none() {
-            remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
+        match &self.answers.service_account_id {
+            None => remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
                 "no service account: the function will get no token until `service-account-id` is set in function.toml",
-            ));
+            )),
+            Some(id) => remarks.extend(settings::check_service_account(id).err()),
         }
         remarks
     }

@@ -11,7 +11,6 @@ use crate::model::finding::{Exit, Result};
 use crate::model::manifest::Manifest;
 use crate::model::package::{self, DIST_FILES};
 use crate::model::project::{DIST, beside_archive};
-use crate::model::runtime::Lang;
 use crate::model::selection::LeftOutBy;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
@@ -26,10 +25,23 @@ pub struct Pack {
     #[arg(long)]
     list: bool,
     /// How hard to compress
-    #[arg(long, value_enum, value_name = "LEVEL", env = "FNSCAFFOLD_LEVEL", hide_env = true, default_value = "default")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        env = "FNSCAFFOLD_LEVEL",
+        hide_env = true,
+        default_value = "default"
+    )]
     level: LevelName,
     /// Pack this file, or what is in this directory, although it looks like a secret
-    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_ALLOW_SECRET", hide_env = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "FNSCAFFOLD_ALLOW_SECRET",
+        hide_env = true,
+        value_delimiter = ','
+    )]
     allow_secret: Vec<String>,
 }
 
@@ -91,11 +103,12 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
     }
     if !collected.left_out.is_empty() {
         let of = |wanted| collected.left_out.iter().filter(|(_, by)| *by == wanted).count();
-        let counts: Vec<_> = [LeftOutBy::Default, LeftOutBy::Exclude, LeftOutBy::Fnignore, LeftOutBy::Include]
-            .into_iter()
-            .filter(|by| of(*by) > 0)
-            .map(|by| format!("{} {}", of(by), by.describe()))
-            .collect();
+        let counts: Vec<_> =
+            [LeftOutBy::Default, LeftOutBy::Exclude, LeftOutBy::Fnignore, LeftOutBy::Include]
+                .into_iter()
+                .filter(|by| of(*by) > 0)
+                .map(|by| format!("{} {}", of(by), by.describe()))
+                .collect();
         terminal.note(&format!("left out: {} (-v names them)", counts.join(", ")));
     }
     Ok(Exit::Done)
@@ -114,6 +127,9 @@ fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: b
             "archive": archive,
             "findings": warning.into_iter().collect::<Vec<_>>(),
         }));
+    }
+    if terminal.quiet {
+        return Ok(());
     }
     let state = match (context.dry_run, changed) {
         (true, _) => "would be written",

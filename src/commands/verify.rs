@@ -1,17 +1,110 @@
-//! `verify`: rebuilds in memory and compares with `dist/`, byte for byte.
-
-use std::io;
+//! `verify`: rebuilds the archive and compares with `dist/`, byte for byte.
 
 use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
-use crate::model::archive::Level;
+use crate::model::archive::{Archive, Comparing, Level};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::Manifest;
 use crate::model::package;
 use crate::model::project::DIST;
+use crate::model::rules;
+use crate::model::settings::parse_runtime;
 use crate::model::version::{self, VersionSpec};
-use crate::outside::disk;
+use crate::outside::disk::{self, SourceFile};
 use crate::outside::packing;
 use crate::outside::terminal::Format;
+
+/// Rebuild the archive in memory and compare it with dist/, byte for byte
+#[derive(Debug, Args)]
+pub struct Verify {}
+
+impl Verify {
+    pub fn run(self, context: &Context) -> Result<Exit> {
+        let terminal = &context.terminal;
+        let (manifest, _) = disk::read_manifest(&context.directory)?;
+        let selection = disk::selection(&context.directory, &manifest)?;
+        let files = disk::collect(&context.directory, &selection)?.files;
+        let (spec, mut findings) = compare_archive(context, &manifest, &files)?;
+        findings.extend(compare_version(context, &spec)?);
+        let ok = findings.is_empty();
+        if terminal.format != Format::Text {
+            let mut document = json!({ "ok": ok, "archive": spec.archive, "findings": findings });
+            if let Some(first) = findings.first() {
+                document["error"] = json!(first);
+            }
+            terminal.say_json(&document)?;
+        } else if ok {
+            let archive = &spec.archive;
+            terminal.say(&format!(
+                "{DIST}/{} is {}: sha256 {}",
+                archive.file,
+                terminal.good("reproduced"),
+                archive.sha256
+            ))?;
+        }
+        for problem in &findings {
+            terminal.warn(problem);
+        }
+        Ok(if ok { Exit::Done } else { Exit::Findings })
+    }
+}
+
+/// Rebuilds beside the archive in `dist/`. An archive of another compression level is rebuilt at that
+/// level: which one it was is told by the bytes alone.
+fn compare_archive(
+    context: &Context,
+    manifest: &Manifest,
+    files: &[SourceFile],
+) -> Result<(VersionSpec, Vec<Box<Finding>>)> {
+    let name = parse_runtime(&manifest.version.runtime)?.lang.archive_name();
+    let path = format!("{DIST}/{name}");
+    let place = context.directory.join(&path);
+    let rebuild = |level| -> Result<_> {
+        let mut comparing = Comparing::with(disk::open_if_there(&place)?);
+        // What `pack` was allowed to take is compared, not judged again.
+        let everything = [".".to_owned()];
+        let packing = packing::settings(level, &everything)?;
+        let spec = package::build(manifest, files, &packing, &mut comparing)?;
+        let same = comparing.is_same().map_err(|error| disk::io_finding("read", &place, &error))?;
+        Ok((spec, same))
+    };
+    let (spec, same) = rebuild(Level::Default)?;
+    if same {
+        return Ok((spec, Vec::new()));
+    }
+    let Some(file) = disk::open_if_there(&place)? else {
+        let missing = finding::ARCHIVE_MISSING.finding(format!("`{path}` does not exist"));
+        return Ok((spec, vec![missing.fix("write it with `fnscaffold pack`").at(path)]));
+    };
+    let standing = match Archive::open(file).and_then(|archive| archive.records()) {
+        Ok(records) => records,
+        Err(problem) => return Ok((spec, vec![problem.at(path)])),
+    };
+    let difference = version::first_difference(&standing, &spec.archive.entries);
+    if difference.is_none() {
+        for level in [Level::Fast, Level::Best] {
+            let (spec, same) = rebuild(level)?;
+            if same {
+                return Ok((spec, Vec::new()));
+            }
+        }
+    }
+    let why = difference.unwrap_or_else(|| {
+        "every entry has the same content; dates, modes or compression differ, as when another tool packs"
+            .to_owned()
+    });
+    let problem = finding::NOT_REPRODUCED
+        .finding(format!("`{path}` is not what these sources make"))
+        .why(why)
+        .fix("rebuild it with `fnscaffold pack`")
+        .at(path);
+    Ok((spec, vec![problem]))
+}
+
+fn compare_version(context: &Context, spec: &VersionSpec) -> Result<Option<Box<Finding>>> {
+    let path = format!("{DIST}/{}", version::FILE);
+    let text = disk::read_if_there(&context.directory.join(&path))?;
+    Ok(rules::judge_version(&path, text.as_deref(), spec))
+}

@@ -1,6 +1,7 @@
 //! The questions of `new` and `init`: texts from flags, environment or an answers file in, settled
 //! answers or the list of what is missing or wrong out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::finding::{self, Finding, Result};
@@ -11,11 +12,11 @@ use crate::model::settings::{self, nearest, parse_runtime};
 /// One question: its key in an answers file, and what it takes.
 pub struct Question {
     pub key: &'static str,
-    pub allowed: &'static str,
+    pub allowed: Cow<'static, str>,
 }
 
-pub const LANG: Question = Question { key: "lang", allowed: "nodejs or python" };
-pub const MODE: Question = Question { key: "mode", allowed: "context or api" };
+pub const LANG: Question = Question { key: "lang", allowed: Cow::Borrowed("nodejs or python") };
+pub const MODE: Question = Question { key: "mode", allowed: Cow::Borrowed("context or api") };
 
 /// The keys of an answers file, in the order of the prompts. Each is a flag's name too.
 pub const KEYS: [&str; 8] =
@@ -44,7 +45,8 @@ pub struct Defaults<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
     pub name: String,
-    pub mode: Mode,
+    /// None for code that was there before: only a template has one.
+    pub mode: Option<Mode>,
     pub runtime: &'static Runtime,
     /// Whether the runtime was chosen, rather than taken from the guide.
     pub runtime_chosen: bool,
@@ -92,7 +94,8 @@ impl Given {
         };
         for (key, value) in table {
             let Some(known) = KEYS.into_iter().find(|known| *known == key) else {
-                let hint = nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint =
+                    nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(unreadable(format!("`{key}` is no answer: known are {}{hint}", KEYS.join(", "))));
             };
             let toml::Value::String(text) = value else {
@@ -112,11 +115,12 @@ impl Given {
             <Lang as clap::ValueEnum>::from_str(text, true).map_err(|_| not_allowed(text, &LANG))
         })?;
         match (said, self.runtime()?) {
-            (Some(lang), Some(runtime)) if runtime.lang != lang => {
-                Err(self.blame("runtime", finding::ANSWER_INVALID
+            (Some(lang), Some(runtime)) if runtime.lang != lang => Err(self.blame(
+                "runtime",
+                finding::ANSWER_INVALID
                     .finding(format!("the runtime `{}` does not run {lang}", runtime.id))
-                    .fix(format!("take `{}`, or leave out --lang", lang.latest_runtime().id))))
-            }
+                    .fix(format!("take `{}`, or leave out --lang", lang.latest_runtime().id)),
+            )),
             (Some(lang), _) => Ok(Some(lang)),
             (None, runtime) => Ok(runtime.map(|runtime| runtime.lang)),
         }
@@ -178,9 +182,13 @@ impl Given {
     /// Fills what is left with defaults and judges everything.
     ///
     /// # Errors
-    /// Those of [`Self::choice`].
-    pub fn settle(&self, defaults: &Defaults<'_>) -> Result<Answers> {
-        let (mode, runtime) = self.choice()?;
+    /// [`finding::ANSWER_INVALID`].
+    pub fn settle(
+        &self,
+        mode: Option<Mode>,
+        runtime: &'static Runtime,
+        defaults: &Defaults<'_>,
+    ) -> Result<Answers> {
         let text = |key: &'static str, default: &str| self.get(key).unwrap_or(default).to_owned();
         let answers = Answers {
             name: text("name", settings::DEFAULT_NAME),
@@ -193,12 +201,12 @@ impl Given {
             service_account_id: self.get("service-account-id").filter(|id| !id.is_empty()).map(str::to_owned),
         };
         self.judged("name", settings::check_name(&answers.name))?;
-        self.judged("entrypoint", settings::parse_entrypoint(&answers.entrypoint, runtime.lang))?;
+        if mode.is_some() {
+            // Code that is adopted may have entry points that no template writes; `check` judges them.
+            self.judged("entrypoint", settings::parse_entrypoint(&answers.entrypoint, runtime.lang))?;
+        }
         self.judged("memory", settings::parse_memory(&answers.memory))?;
         self.judged("timeout", settings::parse_timeout(&answers.timeout))?;
-        if let Some(id) = &answers.service_account_id {
-            self.judged("service-account-id", settings::check_service_account(id))?;
-        }
         Ok(answers)
     }
 
@@ -227,12 +235,14 @@ impl Answers {
         let mut map = BTreeMap::from([
             ("name", self.name.clone()),
             ("lang", self.runtime.lang.id().to_owned()),
-            ("mode", self.mode.id().to_owned()),
             ("runtime", self.runtime.id.to_owned()),
             ("entrypoint", self.entrypoint.clone()),
             ("memory", self.memory.clone()),
             ("timeout", self.timeout.clone()),
         ]);
+        if let Some(mode) = self.mode {
+            map.insert("mode", mode.id().to_owned());
+        }
         if let Some(id) = &self.service_account_id {
             map.insert("service-account-id", id.clone());
         }
@@ -248,7 +258,9 @@ pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
         .collect();
     let flags: Vec<_> = missing
         .iter()
-        .map(|question| format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default()))
+        .map(|question| {
+            format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default())
+        })
         .collect();
     finding::ANSWERS_MISSING
         .finding(if missing.len() == 1 { "an answer is missing" } else { "answers are missing" })
@@ -258,7 +270,7 @@ pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
 
 fn not_allowed(text: &str, question: &Question) -> Box<Finding> {
     finding::ANSWER_INVALID
-        .finding(format!("the {} `{text}` is not known", question.key))
+        .finding(format!("the value `{text}` is not known"))
         .why(format!("it is {}", question.allowed))
 }
 
@@ -267,6 +279,11 @@ mod tests {
     use super::*;
 
     const DEFAULTS: Defaults<'_> = Defaults { entrypoint: "index.main", memory: "128MB", timeout: "3s" };
+
+    fn settle(given: &Given) -> Result<Answers> {
+        let (mode, runtime) = given.choice()?;
+        given.settle(Some(mode), runtime, &DEFAULTS)
+    }
 
     fn given(pairs: &[(&'static str, &str)]) -> Given {
         let mut given = Given::default();
@@ -278,30 +295,32 @@ mod tests {
 
     #[test]
     fn defaults_are_the_guides() {
-        let answers = given(&[("lang", "js"), ("mode", "api")]).settle(&DEFAULTS).unwrap();
+        let answers = settle(&given(&[("lang", "js"), ("mode", "api")])).unwrap();
         assert_eq!(answers.runtime.id, "nodejs16");
         assert_eq!((answers.name.as_str(), answers.memory.as_str()), ("my-app", "128MB"));
         assert!(!answers.runtime_chosen);
-        let latest = given(&[("lang", "py"), ("mode", "api"), ("runtime", "latest")]).settle(&DEFAULTS).unwrap();
+        let latest = settle(&given(&[("lang", "py"), ("mode", "api"), ("runtime", "latest")])).unwrap();
         assert_eq!(latest.runtime.id, "python314");
     }
 
     #[test]
     fn all_missing_answers_are_listed_at_once() {
-        let problem = Given::default().settle(&DEFAULTS).unwrap_err();
+        let problem = settle(&Given::default()).unwrap_err();
         assert_eq!(problem.rule.id, "FN0102");
         let why = problem.why.unwrap();
-        for text in ["--lang", "FNSCAFFOLD_LANG", "nodejs or python", "--mode", "FNSCAFFOLD_MODE", "context or api"] {
+        for text in
+            ["--lang", "FNSCAFFOLD_LANG", "nodejs or python", "--mode", "FNSCAFFOLD_MODE", "context or api"]
+        {
             assert!(why.contains(text), "{text}");
         }
     }
 
     #[test]
     fn the_runtime_implies_the_language() {
-        let answers = given(&[("runtime", "python312"), ("mode", "context")]).settle(&DEFAULTS).unwrap();
+        let answers = settle(&given(&[("runtime", "python312"), ("mode", "context")])).unwrap();
         assert_eq!(answers.runtime.lang, Lang::Python);
         let problem =
-            given(&[("runtime", "python312"), ("lang", "nodejs"), ("mode", "api")]).settle(&DEFAULTS).unwrap_err();
+            settle(&given(&[("runtime", "python312"), ("lang", "nodejs"), ("mode", "api")])).unwrap_err();
         assert_eq!(problem.rule.id, "FN0103");
         assert_eq!(problem.path.as_deref(), Some("--runtime (or FNSCAFFOLD_RUNTIME)"));
     }
@@ -310,24 +329,28 @@ mod tests {
     fn earlier_sources_win_over_the_file() {
         let mut given = given(&[("name", "from-flag")]);
         given.offer_file("name = 'from-file'\nlang = 'python'\nmode = 'api'\n", "a.toml").unwrap();
-        let answers = given.settle(&DEFAULTS).unwrap();
+        let answers = settle(&given).unwrap();
         assert_eq!(answers.name, "from-flag");
         assert_eq!(answers.runtime.lang, Lang::Python);
     }
 
     #[test]
     fn answers_survive_the_round_trip() {
-        let answers = given(&[("lang", "py"), ("mode", "api"), ("memory", "1GB")]).settle(&DEFAULTS).unwrap();
-        for text in [toml::to_string(&answers.to_map()).unwrap(), serde_json::to_string(&answers.to_map()).unwrap()] {
+        let answers = settle(&given(&[("lang", "py"), ("mode", "api"), ("memory", "1GB")])).unwrap();
+        for text in
+            [toml::to_string(&answers.to_map()).unwrap(), serde_json::to_string(&answers.to_map()).unwrap()]
+        {
             let mut again = Given::default();
             again.offer_file(&text, "-").unwrap();
-            assert_eq!(again.settle(&DEFAULTS).unwrap().to_map(), answers.to_map());
+            assert_eq!(settle(&again).unwrap().to_map(), answers.to_map());
         }
     }
 
     #[test]
     fn a_file_with_unknown_or_wrong_keys_is_refused() {
-        for (text, hint) in [("lnag = 'x'", "did you mean `lang`?"), ("memory = 1", "must be a string"), ("= 1", "")] {
+        for (text, hint) in
+            [("lnag = 'x'", "did you mean `lang`?"), ("memory = 1", "must be a string"), ("= 1", "")]
+        {
             let problem = Given::default().offer_file(text, "a.toml").unwrap_err();
             assert_eq!(problem.rule.id, "FN0104");
             assert!(problem.why.unwrap().contains(hint), "{text}");

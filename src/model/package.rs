@@ -8,16 +8,11 @@ use crate::model::manifest::Manifest;
 use crate::model::schema::SchemaName;
 use crate::model::secret;
 use crate::model::settings::parse_runtime;
-use crate::model::version::{self, ArchiveRecord, EntryRecord, VersionSpec};
+use crate::model::version::{self, ArchiveRecord, VersionSpec};
 
 /// Everything that `dist/` may hold of ours, whatever the language.
-pub const DIST_FILES: [&str; 5] = [
-    "index-js.zip",
-    "index-py.zip",
-    SchemaName::Function.file(),
-    version::FILE,
-    SchemaName::Version.file(),
-];
+pub const DIST_FILES: [&str; 5] =
+    ["index-js.zip", "index-py.zip", SchemaName::Function.file(), version::FILE, SchemaName::Version.file()];
 
 /// How to pack. Nothing here but `level` and `date` changes the bytes.
 pub struct Packing<'a> {
@@ -87,20 +82,16 @@ pub fn build<C: Content>(
     };
     let written = archive::write(files, &options, out)?;
     let file = runtime.lang.archive_name();
-    if let Some(problem) = judge_archive_size(file, written.size).filter(|f| f.severity == finding::Severity::Error)
+    if let Some(problem) =
+        judge_archive_size(file, written.size).filter(|f| f.severity == finding::Severity::Error)
     {
         return Err(problem);
     }
-    let entries = written.entries.into_iter().map(|record| EntryRecord {
-        path: record.path,
-        size: record.size,
-        sha256: record.sha256,
-    });
     let record = ArchiveRecord {
         file: file.to_owned(),
         size: written.size,
         sha256: written.sha256,
-        entries: entries.collect(),
+        entries: written.entries,
     };
     VersionSpec::of(manifest, record)
 }
@@ -141,10 +132,11 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
     }
 }
 
-/// Whether `--allow-secret` names the entry or a directory it is in.
+/// Whether `--allow-secret` names the entry or a directory it is in; `.` is all of them.
 fn is_allowed(path: &str, allowed: &[String]) -> bool {
     allowed.iter().any(|allowed| {
         let allowed = allowed.trim_start_matches("./").trim_end_matches('/');
-        path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        allowed == "."
+            || path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }

@@ -33,7 +33,7 @@ impl Project {
     /// Those of [`parse_entrypoint`] and [`Template::render`].
     pub fn render(template: &Template, answers: &Answers) -> Result<Self> {
         let entrypoint = parse_entrypoint(&answers.entrypoint, answers.runtime.lang)?;
-        let mut files = template.render(&template::Answers {
+        let mut files = template.render(&template::Variables {
             name: &answers.name,
             runtime: answers.runtime.id,
             module: entrypoint.module,

@@ -50,19 +50,24 @@ mod tests {
 
     #[test]
     fn a_tree_reads_as_tree_draws_it() {
-        let files =
-            [("index.js", "1 B"), ("dist/a.zip", "22 B"), ("function.toml", "")].map(|(p, r)| (p.into(), r.into()));
+        let files = [("index.js", "1 B"), ("dist/a.zip", "22 B"), ("function.toml", "")]
+            .map(|(p, r)| (p.into(), r.into()));
         assert_eq!(
             draw(&files),
-            ["├── dist/", "│   └── a.zip    22 B", "├── function.toml", "└── index.js     1 B"]
+            ["├── dist/", "│   └── a.zip      22 B", "├── function.toml", "└── index.js       1 B"]
         );
     }
 
     #[test]
     fn sizes_round_to_three_digits() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (3_670_016, "3.7 MB")]
-        {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (3_670_016, "3.7 MB"),
+        ] {
             assert_eq!(human_size(bytes), text);
         }
     }

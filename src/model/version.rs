@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::archive::Record;
 use crate::model::finding::Result;
 use crate::model::manifest::Manifest;
 use crate::model::settings::{parse_memory, parse_runtime, parse_timeout};
@@ -54,18 +55,7 @@ pub struct ArchiveRecord {
     pub size: u64,
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: String,
-    pub entries: Vec<EntryRecord>,
-}
-
-/// One entry of the archive, unpacked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EntryRecord {
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
-    pub sha256: String,
+    pub entries: Vec<Record>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,5 +91,102 @@ impl VersionSpec {
         let mut json = serde_json::to_vec_pretty(self).expect("strings and numbers always serialise");
         json.push(b'\n');
         json
+    }
+}
+
+/// The first entry, by name, in which an archive differs from the one that `rebuilt` lists.
+pub fn first_difference(standing: &[Record], rebuilt: &[Record]) -> Option<String> {
+    let by_path = |records: &[Record]| -> BTreeMap<String, Record> {
+        records.iter().map(|record| (record.path.clone(), record.clone())).collect()
+    };
+    let (standing, rebuilt) = (by_path(standing), by_path(rebuilt));
+    let paths: std::collections::BTreeSet<_> = standing.keys().chain(rebuilt.keys()).collect();
+    paths.into_iter().find_map(|path| match (standing.get(path), rebuilt.get(path)) {
+        (Some(_), None) => Some(format!("the first entry that differs: `{path}` is only in the archive")),
+        (None, Some(_)) => Some(format!("the first entry that differs: `{path}` is not in the archive")),
+        (Some(old), Some(new)) if old != new => Some(format!(
+            "the first entry that differs: `{path}` has {} bytes with sha256 {} in the archive, {} bytes with sha256 {} here",
+            old.size, old.sha256, new.size, new.sha256
+        )),
+        _ => None,
+    })
+}
+
+/// The first key in which the text of a version.json differs from `spec`. Values are not repeated: an
+/// environment may hold what nobody should read in a log.
+pub fn describe_difference(text: &[u8], spec: &VersionSpec) -> String {
+    let standing: serde_json::Value = match serde_json::from_slice(text) {
+        Ok(value) => value,
+        Err(error) => return format!("it is not JSON: {error}"),
+    };
+    let wanted = serde_json::to_value(spec).expect("strings and numbers always serialise");
+    match differing_key(&standing, &wanted, "") {
+        Some(key) => format!("`{key}` differs"),
+        None => "only its layout differs".to_owned(),
+    }
+}
+
+fn differing_key(standing: &serde_json::Value, wanted: &serde_json::Value, path: &str) -> Option<String> {
+    let (Some(standing), Some(wanted)) = (standing.as_object(), wanted.as_object()) else {
+        return (standing != wanted).then(|| path.to_owned());
+    };
+    let keys = wanted.keys().chain(standing.keys().filter(|key| !wanted.contains_key(*key)));
+    keys.into_iter().find_map(|key| {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match (standing.get(key), wanted.get(key)) {
+            (Some(standing), Some(wanted)) => differing_key(standing, wanted, &path),
+            _ => Some(path),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(path: &str, sha256: &str) -> Record {
+        Record { path: path.to_owned(), size: 1, sha256: sha256.to_owned() }
+    }
+
+    #[test]
+    fn the_first_difference_is_by_name() {
+        let standing = [record("a", "1"), record("c", "1"), record("d", "1")];
+        assert_eq!(first_difference(&standing, &standing), None);
+        for (rebuilt, expected) in [
+            (vec![record("a", "2"), record("d", "1")], "`a` has 1 bytes"),
+            (vec![record("a", "1"), record("d", "2")], "`c` is only in the archive"),
+            (vec![record("a", "1"), record("b", "1")], "`b` is not in the archive"),
+        ] {
+            let difference = first_difference(&standing, &rebuilt).unwrap();
+            assert!(difference.contains(expected), "{difference}");
+        }
+    }
+
+    #[test]
+    fn a_difference_names_the_key_and_not_the_value() {
+        let (manifest, _) = crate::model::manifest::parse(
+            "name = 'my-app'\n[version]\nruntime = 'nodejs22'\nentrypoint = 'index.main'\nenvironment = { A = 's3cret' }\n",
+        )
+        .unwrap();
+        let archive = ArchiveRecord {
+            file: "index-js.zip".to_owned(),
+            size: 1,
+            sha256: "0".repeat(64),
+            entries: vec![],
+        };
+        let spec = VersionSpec::of(&manifest, archive).unwrap();
+        let json = String::from_utf8(spec.to_json()).unwrap();
+        for (text, expected) in [
+            (json.replace("s3cret", "other"), "`environment.A` differs"),
+            (json.replace("134217728", "1"), "`resources.memory` differs"),
+            (json.replace("\"size\": 1", "\"size\": 2"), "`archive.size` differs"),
+            (json.replace("\"runtime\"", "\"runtimes\""), "`runtime` differs"),
+            (json.replace('\n', ""), "only its layout differs"),
+            ("{".to_owned(), "it is not JSON"),
+        ] {
+            let difference = describe_difference(text.as_bytes(), &spec);
+            assert!(difference.starts_with(expected), "{difference}");
+            assert!(!difference.contains("s3cret"));
+        }
     }
 }

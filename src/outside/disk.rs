@@ -1,6 +1,8 @@
 //! The only room that reads and writes a project on disk. What it writes is either not there or whole:
 //! it is made beside its place and renamed into it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -13,7 +15,9 @@ use crate::model::archive::{self, Content};
 use crate::model::finding::{self, Finding, Result, Rule};
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::project::DIST;
+use crate::model::runtime::Lang;
 use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
+use crate::model::sources::Sources;
 use crate::model::template::Templates;
 use crate::outside::{interrupt, terminal};
 
@@ -29,10 +33,9 @@ pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> 
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     };
-    let problem = finding::IO
-        .finding(format!("could not {action} `{}`", path.display()))
-        .why(error.to_string())
-        .at(path.display().to_string());
+    let shown = path.strip_prefix(".").unwrap_or(path).display().to_string();
+    let problem =
+        finding::IO.finding(format!("could not {action} `{shown}`")).why(error.to_string()).at(shown);
     match fix {
         Some(fix) => problem.fix(fix),
         None => problem,
@@ -88,8 +91,8 @@ pub fn read_manifest(directory: &Path) -> Result<(Manifest, Lines)> {
     match read_if_there(&path)? {
         None => Err(finding::MANIFEST_MISSING
             .finding(format!("there is no `{}` in `{}`", manifest::FILE, directory.display()))
-            .fix("make a function with `fnscaffold new`, adopt this code with `fnscaffold init`, or name another directory with -C DIR")
-            .at(path.display().to_string())),
+            .fix("`fnscaffold new` makes a function, `fnscaffold init` adopts code, -C DIR names another directory")
+            .at(manifest::FILE)),
         Some(bytes) => match String::from_utf8(bytes) {
             Ok(text) => manifest::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)),
             Err(error) => Err(finding::MANIFEST_SYNTAX
@@ -210,7 +213,11 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
         }
         archive::check_path(&path)?;
         let metadata = entry.metadata().map_err(|error| {
-            io_finding("read", entry.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))
+            io_finding(
+                "read",
+                entry.path(),
+                &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")),
+            )
         })?;
         files.push(source_file(path, entry.into_path(), &metadata)?);
     }
@@ -289,18 +296,52 @@ fn judge_walk_error(root: &Path, selection: &Selection, error: walkdir::Error) -
     })
 }
 
-/// Every file below `directory` by its `/`-separated name: a template's, or code to be adopted.
-/// Links are not followed: an error names them where `links` says so, else they are passed over.
+/// Files on disk by `/`-separated name, read when they are asked for.
+#[derive(Debug, Default)]
+pub struct Files(BTreeMap<String, PathBuf>);
+
+impl Sources for Files {
+    fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn read(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        fs::read(self.0.get(name)?).ok().map(Cow::Owned)
+    }
+
+    fn has_directory(&self, name: &str) -> bool {
+        let prefix = format!("{name}/");
+        self.0.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+}
+
+impl Files {
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn read_all(self) -> Result<BTreeMap<String, Vec<u8>>> {
+        self.0.into_iter().map(|(name, place)| Ok((name, read(&place)?))).collect()
+    }
+}
+
+impl From<&[SourceFile]> for Files {
+    fn from(files: &[SourceFile]) -> Self {
+        Self(files.iter().map(|file| (file.path.clone(), file.place.clone())).collect())
+    }
+}
+
+/// Every file below `directory` in those of its directories that `enter` names: a template's, or code
+/// to be adopted. Links are not followed: an error names them where `links` says so, else they are
+/// passed over.
 ///
 /// # Errors
 /// [`finding::IO`], [`finding::PATH_UNSAFE`], and `links` for a symbolic link.
-pub fn read_tree(
-    directory: &Path,
-    links: Option<&'static Rule>,
-    enter: impl Fn(&str) -> bool,
-) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut files = Vec::new();
-    let walk = WalkDir::new(directory).min_depth(1).sort_by_file_name();
+pub fn tree(directory: &Path, links: Option<&'static Rule>, enter: impl Fn(&str) -> bool) -> Result<Files> {
+    let mut files = Files::default();
+    let walk = WalkDir::new(directory).min_depth(1);
     let entries = walk.into_iter().filter_entry(|entry| {
         !entry.file_type().is_dir() || name_in_archive(directory, entry.path()).is_ok_and(|name| enter(&name))
     });
@@ -319,7 +360,7 @@ pub fn read_tree(
                     .at(entry.path().display().to_string()));
             }
         } else if entry.file_type().is_file() {
-            files.push((name, read(entry.path())?));
+            files.0.insert(name, entry.into_path());
         }
     }
     Ok(files)
@@ -375,8 +416,9 @@ pub fn templates(directory: Option<&Path>) -> Result<Templates> {
     match directory {
         None => Ok(Templates::embedded()),
         Some(directory) => {
-            let files = read_tree(directory, Some(&finding::LINK_ESCAPES), |_| true)?;
-            Templates::from_files(files.into_iter().collect())
+            let of_a_language =
+                |name: &str| Lang::ALL.iter().any(|lang| name.split('/').next() == Some(lang.id()));
+            Templates::from_files(tree(directory, Some(&finding::LINK_ESCAPES), of_a_language)?.read_all()?)
         }
     }
 }
@@ -407,8 +449,10 @@ impl Stage {
     /// # Errors
     /// [`finding::IO`].
     pub fn beside(target: &Path) -> Result<Self> {
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let absent = parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+        let parent =
+            target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let absent =
+            parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
         let mut parents: Vec<_> = absent.map(Path::to_owned).collect();
         parents.reverse();
         fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
@@ -453,9 +497,11 @@ impl Stage {
             fs::rename(self.path(), target)
         })
         .map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                finding::EXISTS.finding(format!("`{}` exists", target.display())).at(target.display().to_string())
-            }
+            io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists => finding::EXISTS
+                .finding(format!("`{}` exists", target.display()))
+                .at(target.display().to_string()),
             _ => io_finding("write", target, &error),
         })
     }
@@ -493,6 +539,28 @@ impl Stage {
         .map_err(|error| io_finding("write in", target, &error))
     }
 
+    /// Whether any of `names` is not the same here and in `directory`.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn differs_from(&self, directory: &Path, names: &[&str]) -> Result<bool> {
+        for name in names {
+            let (new, old) = (open_if_there(&self.path().join(name))?, open_if_there(&directory.join(name))?);
+            let same = match (new, old) {
+                (None, None) => Ok(true),
+                (Some(mut new), Some(old)) => {
+                    let mut comparing = archive::Comparing::with(Some(old));
+                    io::copy(&mut new, &mut comparing).and_then(|_| comparing.is_same())
+                }
+                _ => Ok(false),
+            };
+            if !same.map_err(|error| io_finding("read", &directory.join(name), &error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Makes the stage the function directory's `dist/`. Archive and version spec change together:
     /// where the system can exchange two directories in one step it does, else the old version.json
     /// goes first and the new one comes last, so that it never stands beside another's archive.
@@ -503,7 +571,9 @@ impl Stage {
         let dist = function_directory.join(DIST);
         let done = interrupt::release(self.path(), || {
             let standing = match fs::symlink_metadata(&dist) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(self.path(), &dist),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return fs::rename(self.path(), &dist);
+                }
                 Err(error) => return Err(error),
                 Ok(metadata) => metadata,
             };
@@ -569,7 +639,8 @@ fn make_parent(path: &Path) -> io::Result<()> {
 fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(root).sort_by_file_name() {
-        let entry = entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
+        let entry =
+            entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
         if entry.file_type().is_file() {
             files.extend(entry.path().strip_prefix(root).ok().map(Path::to_owned));
         }
@@ -581,4 +652,23 @@ fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
 pub fn is_current_directory(path: &Path) -> bool {
     let same = |a: io::Result<PathBuf>, b: io::Result<PathBuf>| a.ok().is_some_and(|a| b.ok() == Some(a));
     same(fs::canonicalize(path), std::env::current_dir().and_then(fs::canonicalize))
+}
+
+/// The last part of the directory's real path.
+pub fn directory_name(directory: &Path) -> Option<String> {
+    let path = fs::canonicalize(directory).ok()?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+/// Bytes and sha256 of a file.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn digest(path: &Path) -> Result<(u64, String)> {
+    let hashed = File::open(path).and_then(|mut file| {
+        let mut hashing = archive::Hashing::new(io::sink());
+        io::copy(&mut file, &mut hashing)?;
+        Ok(hashing.finish())
+    });
+    hashed.map_err(|error| io_finding("read", path, &error))
 }

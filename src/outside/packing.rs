@@ -14,7 +14,7 @@ pub fn settings(level: Level, allow_secret: &[String]) -> Result<Packing<'_>> {
     Ok(Packing {
         level,
         date: DosDate::from_epoch(source_date_epoch()?),
-        threads: available_parallelism().map_or(1, usize::from),
+        threads: processors(),
         allow_secret,
         scratch: &scratch,
         progress: &|_| (),
@@ -27,6 +27,10 @@ pub fn settings(level: Level, allow_secret: &[String]) -> Result<Packing<'_>> {
 /// Those of [`Project::pack`].
 pub fn in_memory(project: &mut Project) -> Result<VersionSpec> {
     project.pack(&settings(Level::Default, &[])?)
+}
+
+pub fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 fn scratch() -> Result<Box<dyn Scratch>> {

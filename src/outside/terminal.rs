@@ -10,6 +10,7 @@ use dialoguer::{Confirm, Input, Select};
 use serde::Serialize;
 
 use crate::model::finding::{self, Finding, Result, Severity};
+use crate::model::sarif;
 use crate::outside::interrupt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +49,7 @@ Examples:
 pub struct Terminal {
     pub format: Format,
     pub verbose: bool,
-    quiet: bool,
+    pub quiet: bool,
     interactive: bool,
     color_out: bool,
     color_err: bool,
@@ -78,7 +79,11 @@ impl Terminal {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto if set("NO_COLOR") => false,
-            ColorChoice::Auto if env::var("CLICOLOR_FORCE").is_ok_and(|v| !matches!(v.as_str(), "" | "0")) => true,
+            ColorChoice::Auto
+                if env::var("CLICOLOR_FORCE").is_ok_and(|v| !matches!(v.as_str(), "" | "0")) =>
+            {
+                true
+            }
             ColorChoice::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
         };
         let text = manners.format == Format::Text;
@@ -165,7 +170,9 @@ impl Terminal {
     /// one JSON document on standard output.
     pub fn fail(&self, finding: &Finding) {
         if self.format == Format::Text {
-            complain(&self.render(finding, self.color_err));
+            let help = painted("help:", FAINT, self.color_err);
+            let id = finding.rule.id;
+            complain(&format!("{}  {help} fnscaffold explain {id}\n", self.render(finding, self.color_err)));
         } else {
             let document = serde_json::json!({ "ok": false, "error": finding });
             // Nothing is left to be told where even this cannot be written.
@@ -173,12 +180,31 @@ impl Terminal {
         }
     }
 
-    /// A finding as the result of `check`.
+    /// The findings of a verb whose result they are, as text, JSON or SARIF.
     ///
     /// # Errors
     /// As [`Self::say`].
-    pub fn say_finding(&self, finding: &Finding) -> Result<()> {
-        print(self.render(finding, self.color_out).as_bytes())
+    pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
+        match self.format {
+            Format::Json => return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings })),
+            Format::Sarif => return self.say_json(&sarif::log(findings)),
+            Format::Text => {}
+        }
+        for finding in findings {
+            print(self.render(finding, self.color_out).as_bytes())?;
+        }
+        let count = |severity, name: &str| match findings.iter().filter(|f| f.severity == severity).count() {
+            0 => None,
+            1 => Some(format!("1 {name}")),
+            more => Some(format!("{more} {name}s")),
+        };
+        let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+        let counts: Vec<_> =
+            counts.into_iter().filter_map(|(severity, name)| count(severity, name)).collect();
+        let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
+        let verdict =
+            if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
+        self.say(&format!("{verdict}: {counts}"))
     }
 
     fn render(&self, finding: &Finding, color: bool) -> String {
@@ -212,6 +238,17 @@ impl Terminal {
         painted(text, FAINT, self.color_out)
     }
 
+    /// A line of a unified diff, colored as diffs are.
+    pub fn diff_line(&self, line: &str) -> String {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => AnsiColor::Green.on_default(),
+            Some(b'-') => AnsiColor::Red.on_default(),
+            Some(b'@') => AnsiColor::Cyan.on_default(),
+            _ => return line.to_owned(),
+        };
+        painted(line, style, self.color_out)
+    }
+
     /// Asks for one of `choices`, the one at `default` marked first.
     ///
     /// # Errors
@@ -241,10 +278,10 @@ impl Terminal {
         }
         input
             .validate_with(|text: &String| {
-                judge(text).map_err(|problem| match (&problem.why, &problem.fix) {
-                    (Some(why), Some(fix)) => format!("{}: {why}; {fix}", problem.message),
-                    (Some(why), None) => format!("{}: {why}", problem.message),
-                    _ => problem.message.clone(),
+                // One short line: a longer one wraps, and is not taken back whole.
+                judge(text).map_err(|problem| match problem.fix.as_ref().or(problem.why.as_ref()) {
+                    Some(help) => format!("{}; {help}", problem.message),
+                    None => problem.message.clone(),
                 })
             })
             .interact_text()
@@ -275,7 +312,9 @@ impl Terminal {
 pub fn json_is_asked_for() -> bool {
     let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
     let flag = arguments.iter().any(|argument| argument == "--format=json" || argument == "--format=sarif")
-        || arguments.windows(2).any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
+        || arguments
+            .windows(2)
+            .any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
     let other = arguments.iter().any(|argument| argument.to_string_lossy().starts_with("--format"));
     flag || (!other && env::var("FNSCAFFOLD_FORMAT").is_ok_and(|format| format == "json"))
 }

@@ -1,12 +1,16 @@
 //! Files in, the same ZIP bytes out on every machine; and a ZIP from anywhere in, its files or a finding out.
 
+mod compare;
 mod read;
 mod write;
 
-pub use read::{Archive, Entry};
-pub use write::{Content, DosDate, Level, Options, Record, Scratch, Window, Written, write};
+pub use compare::Comparing;
+pub use read::Archive;
+pub use write::{Content, DosDate, Hashing, Level, Options, Record, Scratch, Window, write};
 
 use crate::model::finding::{self, Result};
+
+pub const CHANGED_WHILE_READ: &str = "changed while it was read";
 
 /// Bytes of an archive that can still be uploaded in the request itself, 3.5 MB: Yandex Cloud's
 /// documentation, Cloud Functions, "Quotas and limits".

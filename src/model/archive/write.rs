@@ -10,6 +10,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use libdeflater::{CompressionLvl, Compressor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zip::read::read_zipfile_from_stream;
 use zip::result::ZipError;
@@ -151,11 +153,13 @@ pub struct Options<'a> {
 }
 
 /// One packed file, as in version.json's `archive.entries`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     pub path: String,
+    /// Bytes, unpacked.
     pub size: u64,
-    /// 64 hexadecimal digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: String,
 }
 
@@ -192,7 +196,7 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
                 .at(entry.path()));
         }
     }
-    let hashing = Hashing { inner: out, sha256: Sha256::new(), size: 0 };
+    let hashing = Hashing::new(out);
     let buffered = BufWriter::with_capacity(WINDOW.min(64 << 10), hashing);
     // Not `ZipWriter::new_stream`: that one would put a data descriptor after each entry.
     let zip = ZipWriter::new(StreamWriter::new(buffered));
@@ -509,7 +513,8 @@ impl<W: Write> Appender<W> {
         let mut hashing =
             stream.into_inner().into_inner().map_err(|error| unwritable(&error.into_error().into()))?;
         hashing.inner.flush().map_err(|error| unwritable(&error.into()))?;
-        Ok(Written { size: hashing.size, sha256: hex(hashing.sha256), entries: self.records })
+        let (size, sha256) = hashing.finish();
+        Ok(Written { size, sha256, entries: self.records })
     }
 }
 
@@ -541,10 +546,21 @@ fn local_header(record: &Record, method: CompressionMethod, crc32: u32, compress
 }
 
 /// Counts and hashes what passes.
-struct Hashing<W> {
+pub struct Hashing<W> {
     inner: W,
     sha256: Sha256,
     size: u64,
+}
+
+impl<W> Hashing<W> {
+    pub fn new(inner: W) -> Self {
+        Self { inner, sha256: Sha256::new(), size: 0 }
+    }
+
+    /// Bytes, and the sha256 in 64 hexadecimal digits.
+    pub fn finish(self) -> (u64, String) {
+        (self.size, hex(self.sha256))
+    }
 }
 
 impl<W: Write> Write for Hashing<W> {

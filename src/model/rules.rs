@@ -1,0 +1,249 @@
+//! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
+
+use crate::model::archive::Record;
+use crate::model::finding::{self, Finding, Severity};
+use crate::model::manifest::{self, Lines, Manifest};
+use crate::model::runtime::{Lang, Runtime};
+use crate::model::secret;
+use crate::model::settings::{
+    check_name, check_service_account, check_tag, judge_environment, judge_long_timeout, parse_memory,
+    parse_runtime, parse_timeout,
+};
+use crate::model::sources::Sources;
+use crate::model::version::{self, VersionSpec};
+use crate::model::{javascript, python};
+
+/// How many names a finding lists before it counts the rest.
+const LISTED: usize = 5;
+
+/// The values of function.toml, each finding with its line.
+pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
+    let mut findings = Vec::new();
+    let mut add = |key: &str, problem: Box<Finding>| {
+        let problem = problem.at(manifest::FILE);
+        findings.push(match lines.of(key) {
+            Some(line) => problem.line(line),
+            None => problem,
+        });
+    };
+    let version = &manifest.version;
+    if let Err(problem) = check_name(&manifest.name) {
+        add("name", problem);
+    }
+    match parse_runtime(&version.runtime) {
+        Err(problem) => add("version.runtime", problem),
+        Ok(runtime) if !runtime.supported => add("version.runtime", unsupported(runtime)),
+        Ok(_) => {}
+    }
+    if let Err(problem) = parse_memory(&version.memory) {
+        add("version.memory", problem);
+    }
+    match parse_timeout(&version.timeout) {
+        Err(problem) => add("version.timeout", problem),
+        Ok(seconds) => {
+            if let Some(problem) = judge_long_timeout(seconds) {
+                add("version.timeout", problem);
+            }
+        }
+    }
+    match version.service_account_id.as_deref() {
+        None | Some("") => add(
+            "version.service-account-id",
+            finding::SERVICE_ACCOUNT_MISSING
+                .finding("no service account: the function will get no IAM token")
+                .fix("set `service-account-id` under [version], if the function needs one"),
+        ),
+        Some(id) => {
+            if let Err(problem) = check_service_account(id) {
+                add("version.service-account-id", problem);
+            }
+        }
+    }
+    for (name, problem) in judge_environment(&version.environment) {
+        add(
+            &name.map_or("version.environment".to_owned(), |name| format!("version.environment.{name}")),
+            problem,
+        );
+    }
+    for (name, _) in version.environment.iter().filter(|(_, value)| secret::looks_secret(value)) {
+        add(
+            &format!("version.environment.{name}"),
+            finding::ENVIRONMENT_SECRET
+                .finding(format!("the value of `{name}` looks like a secret"))
+                .why("everyone who may read the function's version can read it")
+                .fix("keep it in Lockbox"),
+        );
+    }
+    for tag in &version.tags {
+        if let Err(problem) = check_tag(tag) {
+            add("version.tags", problem);
+        }
+    }
+    findings
+}
+
+fn unsupported(runtime: &Runtime) -> Box<Finding> {
+    finding::RUNTIME_UNSUPPORTED
+        .finding(format!("the platform no longer supports {}", runtime.id))
+        .why("it gets no security fixes, and new versions of the function may be refused one day")
+        .fix(format!("take `{}`", runtime.lang.latest_runtime().id))
+}
+
+/// Entry point and dependencies, in the files that the platform would unpack.
+pub fn judge_code(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
+    let mut findings = judge_entrypoint(sources, runtime, entrypoint);
+    findings.extend(match runtime.lang {
+        Lang::Nodejs => javascript::judge_dependencies(sources, runtime, entrypoint),
+        Lang::Python => python::judge_dependencies(sources, runtime, entrypoint),
+    });
+    findings
+}
+
+pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
+    match runtime.lang {
+        Lang::Nodejs => javascript::judge_entrypoint(sources, runtime, entrypoint),
+        Lang::Python => python::judge_entrypoint(sources, runtime, entrypoint),
+    }
+}
+
+/// Entry points that code without a manifest could mean, the best guess first.
+pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
+    match lang {
+        Lang::Nodejs => javascript::handlers(sources),
+        Lang::Python => python::handlers(sources),
+    }
+}
+
+/// The runtime for code that names none: the guide's, or where that one cannot run it, the first
+/// supported one that can.
+pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'static Runtime {
+    let guides = lang.default_runtime();
+    let runs = |runtime: &Runtime| {
+        judge_entrypoint(sources, runtime, entrypoint)
+            .iter()
+            .all(|finding| finding.severity != Severity::Error)
+    };
+    let supported =
+        crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang && runtime.supported);
+    std::iter::once(guides).chain(supported).find(|runtime| runs(runtime)).unwrap_or(guides)
+}
+
+/// The archive at `path` against what the sources would pack now.
+pub fn judge_freshness(path: &str, archive: &[Record], sources: &[Record]) -> Option<Box<Finding>> {
+    let difference = |left: &[Record], right: &[Record]| -> Vec<String> {
+        let right: std::collections::BTreeSet<_> = right.iter().map(|record| record.path.as_str()).collect();
+        left.iter()
+            .map(|record| &record.path)
+            .filter(|path| !right.contains(path.as_str()))
+            .cloned()
+            .collect()
+    };
+    let packed: std::collections::BTreeMap<_, _> =
+        archive.iter().map(|record| (record.path.as_str(), record)).collect();
+    let changed: Vec<_> = sources
+        .iter()
+        .filter(|record| packed.get(record.path.as_str()).is_some_and(|old| old.sha256 != record.sha256))
+        .map(|record| record.path.clone())
+        .collect();
+    let lists = [
+        ("changed since", changed),
+        ("not in the archive", difference(sources, archive)),
+        ("only in the archive", difference(archive, sources)),
+    ];
+    let why: Vec<_> = lists
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {}", listed(names)))
+        .collect();
+    (!why.is_empty()).then(|| {
+        finding::ARCHIVE_STALE
+            .finding(format!("`{path}` does not hold what the function directory holds"))
+            .why(why.join("\n"))
+            .fix("rebuild it with `fnscaffold pack`")
+            .at(path)
+    })
+}
+
+fn listed(names: &[String]) -> String {
+    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The text of version.json against the spec that function.toml and the archive make.
+pub fn judge_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Option<Box<Finding>> {
+    let fix = "write archive and version.json with `fnscaffold pack`";
+    match text {
+        None => Some(finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path)),
+        Some(text) if text == spec.to_json() => None,
+        Some(text) => Some(
+            finding::VERSION_STALE
+                .finding(format!("`{path}` does not match function.toml and the archive"))
+                .why(version::describe_difference(text, spec))
+                .fix(fix)
+                .at(path),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<(&'static str, Option<u32>)> {
+        let (manifest, lines) = manifest::parse(text).unwrap();
+        judge_manifest(&manifest, &lines).iter().map(|finding| (finding.rule.id, finding.line)).collect()
+    }
+
+    const GOOD: &str = "name = 'my-app'\n[version]\nruntime = 'nodejs22'\nentrypoint = 'index.main'\nservice-account-id = 'ajeabcdefghijklmnopq'\n";
+
+    #[test]
+    fn a_good_manifest_has_no_finding() {
+        assert_eq!(ids(GOOD), []);
+    }
+
+    #[test]
+    fn each_value_is_judged_at_its_line() {
+        for (from, to, id, line) in [
+            ("my-app", "My App", "FN0204", 1),
+            ("nodejs22", "nodejs20", "FN0205", 3),
+            ("nodejs22", "nodejs16", "FN0206", 3),
+            ("ajeabcdefghijklmnopq", "my-account", "FN0214", 5),
+            ("ajeabcdefghijklmnopq", "", "FN0213", 5),
+        ] {
+            assert_eq!(ids(&GOOD.replace(from, to)), [(id, Some(line))], "{to}");
+        }
+        for (added, id, line) in [
+            ("memory = '100MB'", "FN0207", 6),
+            ("timeout = '0s'", "FN0208", 6),
+            ("timeout = '601s'", "FN0209", 6),
+            ("environment = { 1A = 'x' }", "FN0210", 6),
+            ("[version.environment]\nA = 'x'\nPATH = 'x'", "FN0211", 8),
+            ("tags = ['$latest']", "FN0212", 6),
+        ] {
+            assert_eq!(ids(&format!("{GOOD}{added}\n")), [(id, Some(line))], "{added}");
+        }
+        assert_eq!(
+            ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")),
+            [("FN0213", Some(2))]
+        );
+    }
+
+    #[test]
+    fn a_stale_archive_lists_what_differs() {
+        let record = |path: &str, sha256: &str| Record { path: path.into(), size: 1, sha256: sha256.into() };
+        let archive = [record("a", "1"), record("b", "1"), record("old", "1")];
+        assert!(judge_freshness("dist/x.zip", &archive, &archive).is_none());
+        let mut sources = vec![record("a", "2"), record("b", "1")];
+        sources.extend((0..7).map(|number| record(&format!("new{number}"), "1")));
+        let problem = judge_freshness("dist/x.zip", &archive, &sources).unwrap();
+        assert_eq!(
+            problem.why.as_deref(),
+            Some(
+                "changed since: a\nnot in the archive: new0, new1, new2, new3, new4 and 2 more\nonly in the archive: old"
+            )
+        );
+    }
+}
