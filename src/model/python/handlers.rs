@@ -107,7 +107,7 @@ fn likelihood(name: &str, path: &str, target: &Target) -> Option<Likelihood> {
             let says = says_event_and_context(function, *hidden);
             // What a decorator makes of the parameters is not known.
             let fits = takes_two(function, *hidden) || !function.decorators.is_empty();
-            if !says && !(fits && known_name.is_some()) {
+            if !says && (known_name.is_none() || !fits) {
                 return None;
             }
             (says, *function.path == *path)

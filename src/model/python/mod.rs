@@ -9,6 +9,7 @@ mod finder;
 mod habits;
 mod handlers;
 mod imports;
+mod misplaced;
 mod modules;
 mod requirement_lines;
 mod requirements;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, Pep508Url, Requirement};
 
-use crate::model::finding::{self, Finding};
+use crate::model::finding::{self, Finding, Severity};
 use crate::model::python::distributions::normalised;
 use crate::model::python::requirement_lines::{self, Directive, Line};
 use crate::model::runtime::Runtime;
@@ -41,6 +41,8 @@ pub fn read(sources: &dyn Sources, runtime: &Runtime) -> Requirements {
         environment: environment(runtime),
         requirements: Requirements::default(),
         read: BTreeSet::new(),
+        open: Vec::new(),
+        lenient: runtime.version() < (3, 14),
     };
     reader.file(FILE, Role::Requirements);
     reader.requirements
@@ -58,6 +60,11 @@ struct Reader<'a> {
     environment: Option<MarkerEnvironment>,
     requirements: Requirements,
     read: BTreeSet<(String, Role)>,
+    /// The files that are being read, each named by the one before.
+    open: Vec<String>,
+    /// Whether the runtime may have a pip that takes versions outside PEP 440: 24.1 was the first that
+    /// does not, and interpreters before 3.14 were published with older ones.
+    lenient: bool,
 }
 
 /// Where a line stands.
@@ -93,6 +100,7 @@ impl Reader<'_> {
             self.requirements.unnamed = true;
             return;
         };
+        self.open.push(path.to_owned());
         for line in requirement_lines::split(text) {
             let place = Place { path, line: line.number };
             if let Err(finding) = self.line(&place, &line, role) {
@@ -101,6 +109,7 @@ impl Reader<'_> {
                 self.requirements.unnamed = true;
             }
         }
+        self.open.pop();
     }
 
     fn line(&mut self, place: &Place<'_>, line: &Line, role: Role) -> finding::Result<()> {
@@ -132,6 +141,9 @@ impl Reader<'_> {
         }
         let directory = place.path.rsplit_once('/').map_or("", |(directory, _)| directory);
         match joined(directory, file).filter(|path| self.sources.has(path)) {
+            Some(path) if self.open.contains(&path) => {
+                Err(place.refused(&line.text, format!("`{path}` includes itself")).fix("remove the line"))
+            }
             Some(path) => {
                 self.file(&path, role);
                 Ok(())
@@ -164,7 +176,15 @@ impl Reader<'_> {
                 Ok(())
             }
             Err(error) => {
-                let finding = place.refused(text, error.message.to_string().replace('\n', " "));
+                let problem = error.message.to_string().replace('\n', " ");
+                if self.lenient && is_legacy(text) {
+                    let mut finding = place.refused(text, problem);
+                    finding.severity = Severity::Warning;
+                    finding.message =
+                        format!("`{}` line {}: only pip before 24.1 takes `{text}`", place.path, place.line);
+                    return Err(finding.fix("write a version as PEP 440 has it: `>=2`, `==2.*`"));
+                }
+                let finding = place.refused(text, problem);
                 Err(match hint(text) {
                     Some(hint) => finding.fix(hint),
                     None => finding.fix("write `name`, `name==1.2.3` or `name @ https://...`"),
@@ -287,6 +307,24 @@ fn joined(directory: &str, path: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// `name>=2.*`: an operator with anything behind it, as pip took it before 24.1.
+fn is_legacy(text: &str) -> bool {
+    let requirement = text.split(';').next().unwrap_or_default();
+    let Some(start) = requirement.find(['<', '=', '>', '!']) else { return false };
+    let (name, specifiers) = requirement.split_at(start);
+    let named = name.trim().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    named
+        && !name.trim().is_empty()
+        && specifiers.split(',').all(|specifier| {
+            let specifier = specifier.trim();
+            let operators = ["==", "!=", "<=", ">=", "<", ">"];
+            let version = operators.iter().find_map(|operator| specifier.strip_prefix(operator));
+            version.is_some_and(|version| {
+                !version.starts_with(['=', '<', '>', '!']) && !version.trim().contains(char::is_whitespace)
+            })
+        })
 }
 
 /// What a line that pip refuses was likely meant to be.

@@ -10,6 +10,7 @@ use ruff_python_parser::{
 use ruff_text_size::{Ranged, TextSize};
 
 use crate::model::finding::{self, Finding};
+use crate::model::python::misplaced;
 use crate::model::runtime::Runtime;
 
 /// CPython's own bounds (`MAXLEVEL` and `MAXINDENT` of its tokenizer): beyond them it refuses the file.
@@ -88,6 +89,10 @@ pub fn parse(path: &str, bytes: &[u8], runtime: &Runtime) -> Result<Source, Unpa
         // What the parser makes of a broken file is not bounded by `check_depth`, and dropping it recurses.
         std::mem::forget(tree);
         return Err(Unparsed::Broken(problem));
+    }
+    if let Some(misplaced) = misplaced::first(tree.suite()) {
+        let line = lines.at(misplaced.start);
+        return Err(Unparsed::Broken(broken(path, line, misplaced.problem)));
     }
     let too_new = too_new(path, &tree, &lines, runtime);
     Ok(Source { tree, lines, too_new })

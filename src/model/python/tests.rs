@@ -213,6 +213,21 @@ const HANDLERS: &[(&str, &str)] = &[
     ("def handler(e, c):\n\treturn 1\n        return 2", SYNTAX),
     ("x = (1, 2\ndef handler(e, c): return 1", SYNTAX),
     ("def handler(e, c):\n    return f'{e['a']}'", GOOD),
+    // Files that parse, and that the interpreter refuses.
+    ("def handler(e, c): return 1\nreturn 2", SYNTAX),
+    ("import asyncio\ndef handler(e, c):\n    await asyncio.sleep(1)", SYNTAX),
+    ("import asyncio\nawait asyncio.sleep(1)\ndef handler(e, c): return 1", SYNTAX),
+    (
+        "async def handler(e, c):\n    async with a as b:\n        await b\n    return [await x for x in c]",
+        GOOD,
+    ),
+    ("def handler(e, c):\n    async with a as b: return 1", SYNTAX),
+    ("def handler(e, c):\n    if e: break", SYNTAX),
+    (
+        "def handler(e, c):\n    for x in e:\n        if x: break\n    else:\n        return 1\n    return 2",
+        GOOD,
+    ),
+    ("class A:\n    yield 1\ndef handler(e, c): return 1", SYNTAX),
 ];
 
 #[test]
@@ -359,7 +374,7 @@ fn requirements_are_read_as_pip_reads_them() {
         ("more/base.txt", "flask\n-r deep.txt"),
         ("more/deep.txt", "boto3"),
         ("limits.txt", "flask<3"),
-        ("loop.txt", "-r loop.txt\nflask"),
+        ("loop.txt", "-r loop.txt"),
         ("bad.txt", "flask = 3"),
         ("wheels/my_pkg-1.0-py3-none-any.whl", ""),
         ("local/pyproject.toml", ""),
@@ -386,7 +401,8 @@ fn requirements_are_read_as_pip_reads_them() {
             None,
         ),
         ("-r more/base.txt\n-c limits.txt", None),
-        ("-r loop.txt", None),
+        ("-r more/base.txt\n-r more/base.txt", None),
+        ("-r loop.txt", Some(1)),
         ("git+https://github.com/a/b.git@v1#egg=b", None),
         ("b @ git+https://github.com/a/b.git@v1", None),
         ("pip @ https://github.com/pypa/pip/archive/1.3.1.zip#sha1=da9234ee", None),
@@ -580,7 +596,8 @@ fn files_that_hide_the_standard_library_are_named() {
 
 #[test]
 fn likely_entrypoints_come_best_first() {
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let cases: &[Case] = &[
         (&[], &[]),
         (&[("index.py", "def handler(event, context): return 1\ndef other(a): pass")], &["index.handler"]),
         (
