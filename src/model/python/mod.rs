@@ -1,5 +1,6 @@
 //! A function's Python files in, findings and likely entry points out. Files are parsed, never run.
 
+mod captures;
 mod condition;
 mod dependencies;
 mod distributions;

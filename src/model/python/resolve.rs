@@ -199,7 +199,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
         }
         let mut found = Vec::new();
         for base in &class.bases {
-            if is_plain_base(base) {
+            if is_plain_base(base, name) {
                 continue;
             }
             for target in self.targets(base, depth + 1) {
@@ -213,9 +213,9 @@ impl<'m, 'a> Resolver<'m, 'a> {
         Some(union(found))
     }
 
-    /// Whether calling the class itself runs something other than `__init__`, or cannot be told.
+    /// Whether calling the class runs the `__init__` that can be read, and nothing else.
     pub fn constructs(&mut self, class: &Class) -> bool {
-        matches!(self.inherited(class, "__new__", 0), Some(values) if values.is_empty())
+        !class.decorated && matches!(self.inherited(class, "__new__", 0), Some(values) if values.is_empty())
     }
 
     /// What decorators leave of a function.
@@ -268,19 +268,19 @@ fn method(function: &Rc<Function>, access: Access) -> Target {
     Target::Function(function.clone(), hidden)
 }
 
-/// Base classes from outside the archive of which it is known that they bring neither `__call__`
-/// nor `__new__` with a meaning of its own.
-fn is_plain_base(base: &Value) -> bool {
+/// Base classes from outside the archive of which it is known that they do not bring that name.
+fn is_plain_base(base: &Value, name: &str) -> bool {
     match base {
-        Value::Import { module, name } => match &**module {
-            "builtins" => matches!(&**name, "object" | "Exception" | "BaseException" | "dict" | "list"),
-            "abc" => &**name == "ABC",
-            "typing" | "typing_extensions" => matches!(&**name, "Protocol" | "Generic"),
+        Value::Import { module, name: base } => match (&**module, &**base) {
+            ("builtins", "object")
+            | ("abc", "ABC")
+            | ("typing" | "typing_extensions", "Protocol" | "Generic") => true,
+            ("builtins", "Exception" | "BaseException" | "dict" | "list") => name == "__call__",
             _ => false,
         },
-        Value::Attribute(module, name) => match &**module {
+        Value::Attribute(module, base) => match &**module {
             Value::Module(module) => {
-                is_plain_base(&Value::Import { module: module.clone(), name: name.clone() })
+                is_plain_base(&Value::Import { module: module.clone(), name: base.clone() }, name)
             }
             _ => false,
         },

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ruff_python_ast::visitor::{Visitor, walk_expr};
+use ruff_python_ast::visitor::Visitor;
 use ruff_python_ast::{
-    ExceptHandler, Expr, ExprLambda, ExprNamed, Pattern, Stmt, StmtClassDef, StmtFunctionDef, StmtImport,
-    StmtImportFrom, StmtMatch, StmtTry,
+    ExceptHandler, Expr, ExprLambda, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
+    StmtMatch, StmtTry,
 };
 
+use crate::model::python::captures::{Captures, Walruses};
 use crate::model::python::condition::{holds, last_name};
 use crate::model::python::expression::{self, Names};
 use crate::model::python::finder::absolute;
@@ -370,7 +371,8 @@ impl Reader<'_> {
         }
         let bases: Vec<Value> =
             class.bases().iter().map(|base| expression::value(base, self).shallow()).collect();
-        let decorated = class.decorator_list.iter().any(|decorator| {
+        // These are known not to add a `__call__`.
+        let foreign = class.decorator_list.iter().any(|decorator| {
             let decorator = match &decorator.expression {
                 Expr::Call(call) => &call.func,
                 expression => expression,
@@ -391,7 +393,8 @@ impl Reader<'_> {
             depth: depth(&bases).max(depth(names.values().flatten())),
             bases,
             names,
-            opaque: decorated || metaclass,
+            opaque: foreign || metaclass,
+            decorated: !class.decorator_list.is_empty(),
         }
     }
 }
@@ -422,45 +425,4 @@ impl Names for Reader<'_> {
 
 fn swallows(context: &Expr) -> bool {
     matches!(context, Expr::Call(call) if matches!(last_name(&call.func), Some("suppress" | "raises")))
-}
-
-/// Assignment expressions of a statement's own expressions: those in its body are other statements',
-/// those in a lambda are the lambda's.
-#[derive(Default)]
-struct Walruses<'a> {
-    found: Vec<&'a ExprNamed>,
-}
-
-impl<'a> Visitor<'a> for Walruses<'a> {
-    fn visit_body(&mut self, _body: &'a [Stmt]) {}
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Lambda(_) => {}
-            Expr::Named(named) => {
-                self.found.push(named);
-                walk_expr(self, expr);
-            }
-            _ => walk_expr(self, expr),
-        }
-    }
-}
-
-/// Names that a pattern binds.
-#[derive(Default)]
-struct Captures {
-    names: Vec<String>,
-}
-
-impl<'a> Visitor<'a> for Captures {
-    fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        let name = match pattern {
-            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
-            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
-            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
-            _ => None,
-        };
-        self.names.extend(name.map(ToString::to_string));
-        ruff_python_ast::visitor::walk_pattern(self, pattern);
-    }
 }

@@ -128,6 +128,11 @@ const HANDLERS: &[(&str, &str)] = &[
         "from http.server import BaseHTTPRequestHandler\nclass handler(BaseHTTPRequestHandler):\n    def do_GET(self): pass",
         SIGNATURE_WARNING,
     ),
+    ("class handler(Exception):\n    pass", SIGNATURE_WARNING),
+    (
+        "from dataclasses import dataclass\n@dataclass\nclass handler:\n    a: int\n    b: int",
+        SIGNATURE_WARNING,
+    ),
     ("class Bot:\n    def __call__(self, event, context): return 1\nhandler = Bot()", GOOD),
     ("class Bot:\n    def __call__(self, event): return 1\nhandler = Bot()", SIGNATURE),
     ("class Bot:\n    def handle(self, event, context): return 1\nhandler = Bot()", NOT_CALLABLE),

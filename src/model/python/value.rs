@@ -53,6 +53,8 @@ pub struct Class {
     pub names: BTreeMap<String, Vec<Value>>,
     /// A metaclass or a decorator may have put anything into it.
     pub opaque: bool,
+    /// A decorator such as `dataclass` may have written its `__init__`.
+    pub decorated: bool,
     pub depth: u32,
 }
 
