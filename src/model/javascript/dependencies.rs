@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::model::finding::{self, Finding, Severity};
+use crate::model::finding::{self, Severity};
+use crate::model::javascript::Problem;
 use crate::model::javascript::builtins;
 use crate::model::javascript::esm;
 use crate::model::javascript::graph::Graph;
-use crate::model::javascript::module::Module;
 use crate::model::javascript::resolve::{self, Request, strip_mark};
 use crate::model::javascript::survey::{How, ImportSite, When};
 use crate::model::runtime::Runtime;
@@ -23,7 +23,7 @@ const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
 /// npm installs peer dependencies since its version 7, which came with Node.js 15.
 const PEERS_SINCE: (u32, u32) = (15, 0);
 
-pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> Vec<Box<Finding>> {
+pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> Vec<Problem> {
     let package = match package(sources) {
         Ok(package) => package,
         Err(problem) => return vec![problem],
@@ -35,7 +35,7 @@ pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> V
     let mut told = BTreeSet::new();
     for (path, module) in graph.reachable(entry) {
         for import in &module.survey.imports {
-            let found = judge.import(&path, &module, import);
+            let found = judge.import(&path, import);
             // One package is one problem, however often it is imported.
             findings.extend(found.filter(|problem| told.insert((problem.rule.id, problem.message.clone()))));
         }
@@ -47,7 +47,7 @@ pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> V
 ///
 /// # Errors
 /// [`finding::PACKAGE_JSON_INVALID`].
-fn package(sources: &dyn Sources) -> Result<Option<Json>, Box<Finding>> {
+fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
     let Some(bytes) = sources.read(PACKAGE) else { return Ok(None) };
     let invalid = |message: String| {
         finding::PACKAGE_JSON_INVALID
@@ -88,12 +88,12 @@ struct Judge<'j> {
 }
 
 impl Judge<'_> {
-    fn import(&self, path: &str, module: &Module, import: &ImportSite) -> Option<Box<Finding>> {
+    fn import(&self, path: &str, import: &ImportSite) -> Option<Problem> {
         if import.when == When::Try {
             return None;
         }
         let problem = match Request::of(&import.specifier, path) {
-            request @ Request::File(_) => self.file(path, module, import, &request)?,
+            request @ Request::File(_) => self.file(path, import, &request)?,
             Request::Builtin(name) => self.builtin(&name)?,
             Request::Package(name) => self.package(&name, path, import)?,
             Request::Other => return None,
@@ -106,14 +106,8 @@ impl Judge<'_> {
         Some(problem)
     }
 
-    fn file(
-        &self,
-        path: &str,
-        module: &Module,
-        import: &ImportSite,
-        request: &Request,
-    ) -> Option<Box<Finding>> {
-        if self.graph.file(request, import.how, module).is_some() {
+    fn file(&self, path: &str, import: &ImportSite, request: &Request) -> Option<Problem> {
+        if self.graph.file(request, import.how).is_some() {
             return None;
         }
         let specifier = &import.specifier;
@@ -133,7 +127,7 @@ impl Judge<'_> {
         })
     }
 
-    fn builtin(&self, name: &str) -> Option<Box<Finding>> {
+    fn builtin(&self, name: &str) -> Option<Problem> {
         let id = self.runtime.id;
         let problem = &finding::DEPENDENCY_UNDECLARED;
         match builtins::prefixed_since(name) {
@@ -159,7 +153,7 @@ impl Judge<'_> {
         }
     }
 
-    fn package(&self, name: &str, path: &str, import: &ImportSite) -> Option<Box<Finding>> {
+    fn package(&self, name: &str, path: &str, import: &ImportSite) -> Option<Problem> {
         if builtins::is_builtin(name) {
             return None;
         }
@@ -215,7 +209,7 @@ impl Judge<'_> {
     }
 
     /// node-fetch is the package that the platform's old examples require, and its version 3 cannot be.
-    fn node_fetch(&self, name: &str, vendored: Option<&str>, import: &ImportSite) -> Option<Box<Finding>> {
+    fn node_fetch(&self, name: &str, vendored: Option<&str>, import: &ImportSite) -> Option<Problem> {
         if name != "node-fetch" || import.how != How::Require || self.runtime.version() >= esm::REQUIRE_SINCE
         {
             return None;
@@ -237,9 +231,12 @@ impl Judge<'_> {
         }
         Some(
             finding::DEPENDENCY_INCOMPATIBLE
-                .finding(format!("node-fetch {major} cannot be loaded with `require()` on {}", self.runtime.id))
+                .finding(format!(
+                    "node-fetch {major} cannot be loaded with `require()` on {}",
+                    self.runtime.id
+                ))
                 .why("from version 3 on it is an ES module")
-                .fix("`npm install node-fetch@2`, or load it with `import()`; nodejs18 and later have `fetch` built in"),
+                .fix("`npm install node-fetch@2`, load it with `import()`, or use the built-in `fetch`"),
         )
     }
 

@@ -1,6 +1,7 @@
 //! An entry point and the archive's files in, what keeps the platform from calling it out.
 
-use crate::model::finding::{self, Finding};
+use crate::model::finding;
+use crate::model::javascript::Problem;
 use crate::model::javascript::esm;
 use crate::model::javascript::graph::{Answer, Graph, Place};
 use crate::model::javascript::missing;
@@ -9,7 +10,6 @@ use crate::model::javascript::parse::Trouble;
 use crate::model::javascript::resolve;
 use crate::model::javascript::value::{Kind, Signature, Value};
 use crate::model::runtime::Runtime;
-use crate::model::settings::nearest;
 use crate::model::sources::Sources;
 
 /// What the platform makes of the text: it splits at dots and takes the first two pieces.
@@ -22,7 +22,7 @@ pub struct Entry<'e> {
 
 /// # Errors
 /// [`finding::ENTRYPOINT_FORMAT`], when the platform would not take the text as it looks.
-fn parse(entrypoint: &str) -> Result<Entry<'_>, Box<Finding>> {
+fn parse(entrypoint: &str) -> Result<Entry<'_>, Problem> {
     let pieces: Vec<&str> = entrypoint.split('.').collect();
     match pieces.as_slice() {
         [export] if !export.is_empty() => Ok(Entry { module: "", export }),
@@ -47,7 +47,7 @@ fn parse(entrypoint: &str) -> Result<Entry<'_>, Box<Finding>> {
         }
         _ => Err(finding::ENTRYPOINT_FORMAT
             .finding(format!("the entry point `{entrypoint}` is not FILE.FUNCTION"))
-            .why("the platform takes what stands before the first dot as the module and what follows as the export")
+            .why("the platform takes what is before the first dot as the module and what follows as the export")
             .fix("write the handler's file without `.js`, a dot and the exported name: `index.main`")),
     }
 }
@@ -58,7 +58,7 @@ pub fn file(sources: &dyn Sources, entrypoint: &str) -> Option<String> {
     resolve::require(sources, &resolve::join("", entry.module)?)
 }
 
-pub fn judge(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
+pub fn judge(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
     let entry = match parse(entrypoint) {
         Ok(entry) => entry,
         Err(problem) => return vec![problem],
@@ -79,12 +79,12 @@ pub fn judge(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<
 }
 
 /// Whether a file parses, and whether the runtime has its syntax.
-fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Box<Finding>> {
+fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Problem> {
     let mut findings = Vec::new();
     match &module.trouble {
         Some(Trouble::Syntax { line, message }) => findings.push(
             finding::SOURCE_SYNTAX
-                .finding(format!("`{path}` does not parse: {}", message.to_lowercase().trim_end_matches('.')))
+                .finding(format!("`{path}` does not parse: {message}"))
                 .fix("correct the syntax error")
                 .at(path)
                 .line(*line),
@@ -123,7 +123,7 @@ fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Box<Findi
     findings
 }
 
-fn judge_export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Option<Box<Finding>> {
+fn judge_export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Option<Problem> {
     match graph.export(path, entry.export) {
         Answer::Found(place, value) => judge_value(&place, &value, entry),
         Answer::Absent => Some(missing::export(graph, path, entry)),
@@ -131,7 +131,7 @@ fn judge_export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Option<Box<F
     }
 }
 
-fn judge_value(place: &Place, value: &Value, entry: Entry<'_>) -> Option<Box<Finding>> {
+fn judge_value(place: &Place, value: &Value, entry: Entry<'_>) -> Option<Problem> {
     let Entry { export, .. } = entry;
     let not_callable = |what: &str, why: &str, fix: &str| {
         finding::ENTRYPOINT_NOT_CALLABLE
@@ -160,7 +160,7 @@ fn judge_value(place: &Place, value: &Value, entry: Entry<'_>) -> Option<Box<Fin
     }
 }
 
-fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option<Box<Finding>> {
+fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option<Problem> {
     let third = signature.third.as_ref()?;
     let name = &third.name;
     let mut problem = finding::ENTRYPOINT_SIGNATURE
@@ -177,16 +177,10 @@ fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option
     Some(problem)
 }
 
-fn unknown(path: &str, entry: Entry<'_>, why: String) -> Box<Finding> {
+fn unknown(path: &str, entry: Entry<'_>, why: String) -> Problem {
     finding::ENTRYPOINT_UNKNOWN
         .finding(format!("whether `{}` can be called cannot be told without running the code", entry.export))
         .why(why)
         .fix("`fnscaffold check --load` loads it under the real interpreter")
         .at(path)
-}
-
-/// The known word nearest to `word`, also when only the case differs.
-pub fn nearest_of<'n>(word: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> Option<&'n str> {
-    let same = known.clone().into_iter().find(|known| known.eq_ignore_ascii_case(word));
-    same.or_else(|| nearest(word, known))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::finding::{self, Finding, Severity};
+use crate::model::finding::{self, Severity};
+use crate::model::javascript::Problem;
 use crate::model::javascript::graph::Graph;
 use crate::model::javascript::module::{Because, Format, Module};
 use crate::model::javascript::resolve::Request;
@@ -28,7 +29,7 @@ fn severity(runtime: &Runtime) -> Option<Severity> {
 /// their syntax tells.
 pub const REQUIRE_SINCE: (u32, u32) = (22, 12);
 
-pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entry: &str) -> Vec<Box<Finding>> {
+pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entry: &str) -> Vec<Problem> {
     let mut findings: Vec<_> = judge_entry(&graph.module(entry), runtime, entry).into_iter().collect();
     for (path, module) in graph.reachable(entry) {
         findings.extend(judge_mixture(&module, &path));
@@ -53,13 +54,13 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entry: &str) -> Vec<Box<Findi
     findings
 }
 
-fn judge_entry(module: &Module, runtime: &Runtime, path: &str) -> Option<Box<Finding>> {
+fn judge_entry(module: &Module, runtime: &Runtime, path: &str) -> Option<Problem> {
     let id = runtime.id;
     let (mut problem, severity) = match &module.format {
         Format::EsModule(Because::Syntax) => {
             let problem = finding::ESM_UNSUPPORTED
                 .finding(format!("`{path}` is written as an ES module, but nothing tells {id} so"))
-                .why("without `\"type\": \"module\"` in package.json it is read as CommonJS, where that is an error");
+                .why("without `\"type\": \"module\"` in package.json it is CommonJS, where that is an error");
             (problem, (runtime.version() < REQUIRE_SINCE).then_some(Severity::Error))
         }
         Format::EsModule(Because::SyntaxAgainst(package)) => {
@@ -74,7 +75,10 @@ fn judge_entry(module: &Module, runtime: &Runtime, path: &str) -> Option<Box<Fin
                 _ => "its extension says so".to_owned(),
             };
             let problem = finding::ESM_UNSUPPORTED
-                .finding(format!("`{path}` is an ES module, and {id} may not load it"))
+                .finding(match severity(runtime) {
+                    Some(Severity::Error) => format!("`{path}` is an ES module, and {id} cannot load it"),
+                    _ => format!("`{path}` is an ES module, and {id} may not load it"),
+                })
                 .why(format!(
                     "{said}; the platform loads the entry point with `require()`, which takes ES modules only \
                      on nodejs22"
@@ -99,7 +103,7 @@ fn judge_entry(module: &Module, runtime: &Runtime, path: &str) -> Option<Box<Fin
 }
 
 /// CommonJS in a file that package.json calls an ES module.
-fn judge_mixture(module: &Module, path: &str) -> Option<Box<Finding>> {
+fn judge_mixture(module: &Module, path: &str) -> Option<Problem> {
     let Format::EsModule(Because::Package(package)) = &module.format else {
         return None;
     };
@@ -115,14 +119,14 @@ fn judge_mixture(module: &Module, path: &str) -> Option<Box<Finding>> {
 }
 
 /// `require` of an ES module, on a runtime where that is an error.
-fn judge_requires(graph: &Graph<'_>, module: &Module, path: &str, runtime: &Runtime) -> Vec<Box<Finding>> {
+fn judge_requires(graph: &Graph<'_>, module: &Module, path: &str, runtime: &Runtime) -> Vec<Problem> {
     let mut findings = Vec::new();
     for import in &module.survey.imports {
         if import.how != How::Require || import.when == When::Try {
             continue;
         }
         let request = Request::of(&import.specifier, path);
-        let Some(target) = graph.file(&request, How::Require, module) else { continue };
+        let Some(target) = graph.file(&request, How::Require) else { continue };
         if !graph.module(&target).is_es_module() {
             continue;
         }
@@ -148,7 +152,7 @@ fn is_loaded_at_once(graph: &Graph<'_>, entry: &str, path: &str) -> bool {
         }
         let module = graph.module(&at);
         for import in module.survey.imports.iter().filter(|import| import.how != How::Call) {
-            let file = graph.file(&Request::of(&import.specifier, &at), import.how, &module);
+            let file = graph.file(&Request::of(&import.specifier, &at), import.how);
             queue.extend(file.filter(|file| seen.insert(file.clone())));
         }
     }

@@ -12,9 +12,11 @@ use crate::model::javascript::effect::{self, Effect, Source};
 use crate::model::javascript::parse::Lines;
 use crate::model::javascript::value::{Certainty, DefaultMember, Kind, Parameter, Signature, Value};
 
-/// How many steps one module may take. Real ones take a few hundred; this ends those that were made
-/// to grow without bound.
-const FUEL: usize = 200_000;
+/// How many steps all of a module's values may take, and one of them. Real ones take a few dozen; this
+/// ends those that were made to grow without bound, and those of minified code, where one letter is
+/// the name of a hundred variables.
+const MODULE_FUEL: usize = 100_000;
+const VALUE_FUEL: usize = 2_000;
 /// How deep names and expressions may lead.
 const DEPTH_MAX: usize = 200;
 
@@ -24,6 +26,8 @@ pub struct Evaluator<'b, 'l> {
     /// `exports` and `module.exports`; nothing in an ES module.
     pub exports: Option<Exports>,
     pub lines: &'l Lines,
+    /// What is left for the module, and for the value that is being looked for.
+    module_fuel: Cell<usize>,
     fuel: Cell<usize>,
     depth: Cell<usize>,
     signatures: RefCell<BTreeMap<u32, Signature>>,
@@ -43,7 +47,8 @@ impl<'b, 'l> Evaluator<'b, 'l> {
             scopes: vec![scope],
             exports,
             lines,
-            fuel: Cell::new(FUEL),
+            module_fuel: Cell::new(MODULE_FUEL),
+            fuel: Cell::new(0),
             depth: Cell::new(0),
             signatures: RefCell::default(),
         }
@@ -96,6 +101,17 @@ impl<'b, 'l> Evaluator<'b, 'l> {
     }
 
     pub fn value(&self, expression: &Expression<'_>) -> Value {
+        if self.depth.get() > 0 {
+            return self.step(expression);
+        }
+        let fuel = self.module_fuel.get().min(VALUE_FUEL);
+        self.fuel.set(fuel);
+        let value = self.step(expression);
+        self.module_fuel.set(self.module_fuel.get() - (fuel - self.fuel.get()));
+        value
+    }
+
+    fn step(&self, expression: &Expression<'_>) -> Value {
         let fuel = self.fuel.get();
         if fuel == 0 || self.depth.get() >= DEPTH_MAX {
             return Value::unknown();
@@ -104,6 +120,7 @@ impl<'b, 'l> Evaluator<'b, 'l> {
         self.depth.set(self.depth.get() + 1);
         let value = self.evaluate(expression);
         self.depth.set(self.depth.get() - 1);
+        // What is large is copied wherever it is named.
         let size = value.members.len() + value.from.len();
         self.fuel.set(self.fuel.get().saturating_sub(size));
         value

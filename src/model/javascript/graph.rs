@@ -55,20 +55,13 @@ impl<'s> Graph<'s> {
     }
 
     /// The file that an import of another file loads; nothing if there is none.
-    pub fn file(&self, request: &Request, how: How, from: &Module) -> Option<String> {
+    pub fn file(&self, request: &Request, how: How) -> Option<String> {
         let Request::File(path) = request else { return None };
         let path = path.as_ref()?;
         match how {
             How::Require => resolve::require(self.sources, path),
-            // A compiler's output may be read as either; only an ES module's statements are Node.js's own.
-            How::Statement | How::Call => {
-                let exact = self.sources.has(path).then(|| path.clone());
-                if from.is_es_module() || how == How::Call {
-                    exact
-                } else {
-                    exact.or_else(|| resolve::require(self.sources, path))
-                }
-            }
+            // `import` wants the whole name.
+            How::Statement | How::Call => self.sources.has(path).then(|| path.clone()),
         }
     }
 
@@ -80,7 +73,7 @@ impl<'s> Graph<'s> {
         while let Some(path) = queue.pop_front() {
             let module = self.module(&path);
             for ImportSite { specifier, how, .. } in &module.survey.imports {
-                let file = self.file(&Request::of(specifier, &path), *how, &module);
+                let file = self.file(&Request::of(specifier, &path), *how);
                 queue.extend(file.filter(|file| seen.insert(file.clone())));
             }
             found.push((path, module));
@@ -210,12 +203,11 @@ impl<'s> Graph<'s> {
     }
 
     fn target(&self, path: &str, import: &Import) -> Option<String> {
-        let from = self.module(path);
         let how = match import.default {
             DefaultMember::Whole => How::Statement,
             DefaultMember::Plain | DefaultMember::Marked => How::Require,
         };
-        self.file(&Request::of(&import.specifier, path), how, &from)
+        self.file(&Request::of(&import.specifier, path), how)
     }
 }
 

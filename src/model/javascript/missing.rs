@@ -1,10 +1,11 @@
 //! An entry point without its file or its export in, the finding that says what is there instead out.
 
-use crate::model::finding::{self, Finding};
+use crate::model::finding;
+use crate::model::javascript::Problem;
 use crate::model::javascript::entrypoint::Entry;
 use crate::model::javascript::graph::{Answer, Graph};
 use crate::model::javascript::resolve;
-use crate::model::javascript::value::Kind;
+use crate::model::javascript::value::{Kind, Value};
 use crate::model::settings::nearest;
 use crate::model::sources::Sources;
 
@@ -12,7 +13,7 @@ use crate::model::sources::Sources;
 const LISTED_MAX: usize = 12;
 
 /// Why no file is the entry point's module.
-pub fn file(sources: &dyn Sources, entry: Entry<'_>) -> Box<Finding> {
+pub fn file(sources: &dyn Sources, entry: Entry<'_>) -> Problem {
     let Entry { module, export } = entry;
     let Some(path) = resolve::join("", module) else {
         return finding::ENTRYPOINT_FILE_MISSING
@@ -95,7 +96,7 @@ fn similar<'s>(sources: &'s dyn Sources, path: &str) -> Option<&'s str> {
 }
 
 /// Why the module has no such export.
-pub fn export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Box<Finding> {
+pub fn export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Problem {
     let Entry { module, export } = entry;
     let names = graph.names(path);
     let problem =
@@ -114,20 +115,21 @@ pub fn export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Box<Finding> {
     };
     let address = |name: &str| if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
     let same = names.iter().find(|name| name.eq_ignore_ascii_case(export)).map(String::as_str);
-    let callable = |name: &&String| matches!(graph.export(path, name), Answer::Found(_, value) if matches!(value.kind, Kind::Function(_)));
     let only = || {
+        let callable = |name: &&String| is_function(&graph.export(path, name));
         let callable: Vec<&String> = names.iter().filter(callable).take(2).collect();
         if let [one] = callable.as_slice() { Some(one.as_str()) } else { None }
     };
+    let is_declared = this.declared.contains(export) && !names.contains("default");
     let fix = match same.or_else(|| nearest(export, names.iter().map(String::as_str))) {
         Some(name) => format!("did you mean `{}`?", address(name)),
         None if this.detached.is_some() => {
             "`exports = …` only changes a variable: write `module.exports = …`".to_owned()
         }
-        None if this.declared.contains(export) && this.is_es_module() => {
+        None if is_declared && this.is_es_module() => {
             format!("it declares `{export}`: put `export` before it")
         }
-        None if this.declared.contains(export) => {
+        None if is_declared => {
             format!("it declares `{export}`: add `exports.{export} = {export}`")
         }
         None => match only() {
@@ -141,4 +143,8 @@ pub fn export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Box<Finding> {
         Some(line) if names.is_empty() => problem.line(line),
         _ => problem,
     }
+}
+
+fn is_function(answer: &Answer) -> bool {
+    matches!(answer, Answer::Found(_, Value { kind: Kind::Function(_), .. }))
 }

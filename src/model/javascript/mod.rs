@@ -27,13 +27,16 @@ use crate::model::finding::Finding;
 use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
 
+/// A finding as it is handed on.
+pub type Problem = Box<Finding>;
+
 /// Whether the archive has the entry point, and whether it can be called with event and context.
-pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
+pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
     entrypoint::judge(sources, runtime, entrypoint)
 }
 
 /// Whether package.json can be read, and whether all that the entry point's code imports will be there.
-pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
+pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
     dependencies::judge(sources, runtime, entrypoint::file(sources, entrypoint).as_deref())
 }
 

@@ -386,3 +386,54 @@ fn is_word(c: char) -> bool {
         || c == '$'
         || !(c.is_ascii() || c.is_whitespace() || c == '\u{feff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_count_where_they_are_brackets() {
+        for (text, expected) in [
+            ("", 0),
+            ("((a)) + [b]", 2),
+            ("f({ a: [1] })", 3),
+            ("'(((' + \"[[[\" + `{{{`", 0),
+            ("'\\'((('", 0),
+            ("// (((\n/* [[[ */ (a)", 1),
+            ("#! (((\n(a)", 1),
+            ("/[(/]((/.test(a)", 1),
+            ("a / (b) / (c)", 1),
+            ("if (a) /(((/.test(b)", 1),
+            ("if (a) { b }\n/(((/.test(c)", 1),
+            ("return /(((/", 0),
+            ("x.return / (a) / 2", 1),
+            ("i++ / (a) / 2", 1),
+            ("1. / (a) / 2", 1),
+            ("`${(a)}((`", 2),
+            ("`${`${a}`}`", 2),
+            // Nobody tells what these are, so every bracket counts as open.
+            ("x = function () {}\n/ (a) / (b)", 2),
+            ("<!-- (\n(a)(b)", 3),
+            ("\n--> (\n(a)(b)", 3),
+            ("'unended\n(a)(b)", 2),
+            ("(a]((", 3),
+            ("\\u0069f (a) (b)", 2),
+        ] {
+            assert_eq!(measure(text).brackets, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_count_as_far_as_they_can_nest() {
+        for (text, expected) in [
+            ("a, b, c", 2),
+            ("a; b; c", 2),
+            ("!!!a", 4),
+            ("a => b => c", 5),
+            ("if (a) b; else if (c) d; else e;", 6),
+            ("f(a, b); f(c, d);", 4),
+        ] {
+            assert_eq!(measure(text).tokens, expected, "{text}");
+        }
+    }
+}

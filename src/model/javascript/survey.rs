@@ -143,12 +143,11 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
                 }
             }
             AstKind::IdentifierReference(id)
-                if id.name == "exports" || id.name == "module" || id.name == "require" =>
+                if matches!(id.name.as_str(), "exports" | "module" | "require")
+                    && self.functions.is_empty() =>
             {
-                if self.functions.is_empty() {
-                    let line = self.lines.line(id.span.start);
-                    self.survey.commonjs.get_or_insert(line);
-                }
+                let line = self.lines.line(id.span.start);
+                self.survey.commonjs.get_or_insert(line);
             }
             _ => {}
         }

@@ -1,35 +1,7 @@
-//! What the checks say of the styles that people and their tools write.
+//! What is told of an export, in the styles that people and their tools write.
 
-use std::collections::BTreeMap;
-
-use proptest::prelude::*;
-
-use super::*;
-
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn files(files: &[(&str, &str)]) -> Files {
-    files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
-}
-
-/// Each finding as `name path:line`, with `(severity)` where it is not the rule's own.
-fn told(findings: &[Box<Finding>]) -> Vec<String> {
-    let tell = |finding: &Box<Finding>| {
-        let path = finding.path.as_deref().unwrap_or("-");
-        let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
-        let other = (finding.severity != finding.rule.severity).then(|| format!(" ({})", finding.severity.id()));
-        format!("{} {path}{line}{}", finding.rule.name, other.unwrap_or_default())
-    };
-    findings.iter().map(tell).collect()
-}
-
-fn judge(sources: &Files, runtime: &str, entrypoint: &str) -> Vec<Box<Finding>> {
-    judge_entrypoint(sources, Runtime::find(runtime).unwrap(), entrypoint)
-}
-
-fn depend(sources: &Files, runtime: &str, entrypoint: &str) -> Vec<Box<Finding>> {
-    judge_dependencies(sources, Runtime::find(runtime).unwrap(), entrypoint)
-}
+use crate::model::javascript::handlers;
+use crate::model::javascript::tests::{Files, files, judge};
 
 const FINE: &str = "";
 const MISSING: &str = "entrypoint-export-missing";
@@ -51,7 +23,10 @@ const STYLES: &[(&str, &str)] = &[
     (FINE, "exports[\"handler\"] = () => 1;"),
     (FINE, "exports[`handler`] = () => 1;"),
     (FINE, "Object.defineProperty(exports, 'handler', { value: () => 1 });"),
-    (FINE, "Object.defineProperty(exports, 'handler', { enumerable: true, get() { return main } }); function main() {}"),
+    (
+        FINE,
+        "Object.defineProperty(exports, 'handler', { enumerable: true, get() { return main } }); function main() {}",
+    ),
     (FINE, "Object.assign(module.exports, { handler: () => 1 });"),
     (FINE, "Object.assign(exports, { a: 1 }, { handler() {} });"),
     (FINE, "module.exports = Object.freeze({ handler: () => 1 });"),
@@ -177,7 +152,8 @@ const STYLES: &[(&str, &str)] = &[
     (
         FINE,
         "(() => { 'use strict';\nvar __webpack_require__ = {};\n\
-         __webpack_require__.d = (exports, definition) => { for (var key in definition) f(exports, key) };\n\
+         __webpack_require__.r = () => {};\n__webpack_require__.d = (exports, definition) => {\n\
+         for (var key in definition) Object.defineProperty(exports, key, { get: definition[key] }) };\n\
          var __webpack_exports__ = {};\n__webpack_require__.r(__webpack_exports__);\n\
          __webpack_require__.d(__webpack_exports__, { handler: () => (handler) });\n\
          const handler = async () => 1;\nmodule.exports = __webpack_exports__;\n})();",
@@ -189,7 +165,10 @@ const STYLES: &[(&str, &str)] = &[
          for (var i in __webpack_exports__) target[i] = __webpack_exports__[i];\n})();",
     ),
     // Rollup's output.
-    (FINE, "'use strict';\nvar fs = require('fs');\nconst handler = async () => fs;\nexports.handler = handler;"),
+    (
+        FINE,
+        "'use strict';\nvar fs = require('fs');\nconst handler = async () => fs;\nexports.handler = handler;",
+    ),
     // UMD.
     (
         UNKNOWN,
@@ -226,7 +205,6 @@ fn styles_of_one_file() {
                 format!("{}{}", finding.rule.name, if other { " (warning)" } else { "" })
             })
             .collect();
-        if std::env::var_os("DUMP").is_some() { println!("DUMP {:?}", (expected, text)); }
         if names.join(", ") != *expected {
             wrong.push(format!("expected `{expected}`, got {names:?} for\n{text}\n"));
         }
@@ -236,8 +214,10 @@ fn styles_of_one_file() {
 
 #[test]
 fn exports_are_followed_through_the_archive() {
-    let made = ("made.js", "exports.handler = async () => 1;\nexports.text = 'x';\nexports.default = () => 1;");
-    let esm = ("esm/made.js", "export const handler = () => 1;\nexport default handler;\nexport class Api {}");
+    let made =
+        ("made.js", "exports.handler = async () => 1;\nexports.text = 'x';\nexports.default = () => 1;");
+    let esm =
+        ("esm/made.js", "export const handler = () => 1;\nexport default handler;\nexport class Api {}");
     let package = ("esm/package.json", r#"{"type": "module"}"#);
     let cases: &[(&str, &str, &str)] = &[
         ("index.js", "module.exports = require('./made');", FINE),
@@ -249,8 +229,16 @@ fn exports_are_followed_through_the_archive() {
         ("index.js", "exports.handler = require('./made').none;", NOT_CALLABLE),
         ("index.js", "Object.assign(exports, require('./made'));", FINE),
         ("index.js", "var __exportStar = function () {};\n__exportStar(require('./made'), exports);", FINE),
-        ("index.js", "const tslib_1 = require('tslib');\n(0, tslib_1.__exportStar)(require('./made'), exports);", FINE),
-        ("index.js", "function __export(m) { for (var p in m) exports[p] = m[p] }\n__export(require('./made'));", FINE),
+        (
+            "index.js",
+            "const tslib_1 = require('tslib');\n(0, tslib_1.__exportStar)(require('./made'), exports);",
+            FINE,
+        ),
+        (
+            "index.js",
+            "function __export(m) { for (var p in m) exports[p] = m[p] }\n__export(require('./made'));",
+            FINE,
+        ),
         ("index.js", "__createBinding(exports, require('./made'), 'handler');", FINE),
         ("index.js", "__createBinding(exports, require('./made'), 'text', 'handler');", NOT_CALLABLE),
         (
@@ -283,7 +271,7 @@ fn exports_are_followed_through_the_archive() {
         ("esm/index.js", "import { handler } from './made.js';\nexport { handler };", FINE),
         ("esm/index.js", "import run from './made.js';\nexport const handler = run;", FINE),
         ("esm/index.js", "import * as made from './made.js';\nexport const handler = made.handler;", FINE),
-        ("esm/index.js", "import made from '../made.js';\nexport const handler = made.handler;", "mixed"),
+        ("esm/index.js", "import made from '../made.js';\nexport const handler = made.handler;", FINE),
         ("esm/index.js", "export { Api as handler } from './made.js';", NOT_CALLABLE),
         ("esm/index.js", "export * from './index.js';", MISSING),
         ("esm/index.js", "export * from './made.js';\nexport * from './index.js';", FINE),
@@ -294,10 +282,72 @@ fn exports_are_followed_through_the_archive() {
         let sources = files(&[made, esm, package, data, ("index.js", ""), (path, text)]);
         let found = judge(&sources, "nodejs22", &path.replace(".js", ".handler"));
         let names: Vec<&str> = found.iter().map(|finding| finding.rule.name).collect();
-        let expected = if *expected == "mixed" { FINE } else { expected };
-        if names.join(", ") != expected {
+        if names.join(", ") != *expected {
             wrong.push(format!("expected `{expected}`, got {names:?} for {path}\n{text}\n"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_missing_export_names_what_is_there() {
+    let fix = |text: &str, entrypoint: &str| {
+        let finding = judge(&files(&[("index.js", text)]), "nodejs22", entrypoint).remove(0);
+        (finding.why.unwrap(), finding.fix.unwrap())
+    };
+    let told = |why: &str, fix: &str| (why.to_owned(), fix.to_owned());
+    assert_eq!(
+        fix("exports.handle = () => 1; exports.text = 1", "index.handler"),
+        told("it exports `handle`, `text`", "did you mean `index.handle`?")
+    );
+    assert_eq!(
+        fix("exports.Main = () => 1; exports.xyz = 1", "index.main"),
+        told("it exports `Main`, `xyz`", "did you mean `index.Main`?")
+    );
+    assert_eq!(
+        fix("exports.run = () => 1; exports.text = 1", "index.handler"),
+        told("it exports `run`, `text`", "take the entry point `index.run`, or export `handler`")
+    );
+    assert_eq!(
+        fix("exports = { handler() {} }", "index.handler"),
+        told("it exports nothing", "`exports = …` only changes a variable: write `module.exports = …`")
+    );
+    assert_eq!(
+        fix("function handler() {}", "index.handler"),
+        told("it exports nothing", "it declares `handler`: add `exports.handler = handler`")
+    );
+    assert_eq!(
+        fix("function handler() {}; export {}", "index.handler"),
+        told("it exports nothing", "it declares `handler`: put `export` before it")
+    );
+    assert_eq!(
+        fix("export default async function handler() {}", "index.handler"),
+        told("it exports `default`", "take the entry point `index.default`, or export `handler`")
+    );
+    assert_eq!(
+        fix("module.exports = () => 1", "index.handler").0,
+        "`module.exports` is itself a function, without that name on it"
+    );
+}
+
+#[test]
+fn handlers_are_guessed() {
+    let sources = files(&[
+        ("package.json", r#"{"main": "dist/app.js"}"#),
+        ("dist/app.js", "exports.start = () => 1; exports.handler = wrap(1); exports.version = '1';"),
+        (
+            "dist/util.js",
+            "exports.join = (a, b) => 1; exports.each = (a, b, c) => c; exports.wrapped = wrap(1);",
+        ),
+        ("index.js", "export async function main() {}\nexport default main;"),
+        ("src/index.test.js", "exports.handler = () => 1;"),
+        ("test/index.js", "exports.handler = () => 1;"),
+        ("node_modules/a/index.js", "exports.handler = () => 1;"),
+        ("broken.js", "((("),
+    ]);
+    assert_eq!(
+        handlers(&sources),
+        ["dist/app.handler", "index.main", "dist/app.start", "index.default", "dist/util.join"]
+    );
+    assert!(handlers(&Files::new()).is_empty());
 }
