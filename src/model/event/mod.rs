@@ -4,10 +4,13 @@
 mod calendar;
 pub mod choices;
 mod envelope;
+pub mod expect;
+pub mod fixtures;
 mod headers;
 pub mod http;
 pub mod redact;
 pub mod response;
+pub mod setting;
 
 /// Bytes of the JSON structure of a request and of an answer, 3.5 MB each: Yandex Cloud's documentation,
 /// Cloud Functions, "Quotas and limits".
