@@ -21,6 +21,9 @@ use crate::outside::packing;
 
 /// Judge function.toml, sources, archive and version.json before the platform does
 #[derive(Debug, Args)]
+#[command(
+    after_help = "--format sarif writes the findings for code scanning. `fnscaffold explain ID` says more of one."
+)]
 pub struct Check {
     /// Also import the entry point under the real interpreter, from an unpacked copy of the archive
     #[arg(long)]

@@ -42,7 +42,7 @@ impl Explain {
 }
 
 fn unknown(id: &str) -> Box<finding::Finding> {
-    let names = RULES.iter().flat_map(|rule| [rule.id, rule.name]);
+    let names = RULES.iter().map(|rule| rule.name);
     let problem = finding::UNKNOWN_NAME.finding(format!("there is no rule `{id}`"));
     match nearest(id, names) {
         Some(nearest) => {

@@ -18,6 +18,9 @@ use crate::outside::terminal::{Format, Terminal};
 
 /// Adopt code that is already there: write function.toml beside it
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Language, runtime and entry point that are not given are found in the code; where it leaves a choice, you are asked. Nothing else is touched."
+)]
 pub struct Init {
     /// The function's name [default: as the directory]
     #[arg(env = "FNSCAFFOLD_NAME", hide_env = true)]
@@ -159,6 +162,9 @@ fn report(context: &Context, answers: &Answers, text: &str, findings: &[Box<Find
             "answers": answers.to_map(),
             "findings": findings,
         }));
+    }
+    if terminal.quiet {
+        return Ok(());
     }
     if context.dry_run {
         terminal.say(text.trim_end())?;

@@ -21,15 +21,18 @@ use crate::outside::terminal::{Format, Terminal};
 
 /// Write a new function: handler, manifest, archive and version spec
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
+)]
 pub struct New {
     /// The function's name, and the directory to write [default: my-app]
     #[arg(env = "FNSCAFFOLD_NAME", hide_env = true)]
     name: Option<String>,
-    #[command(flatten)]
-    answers: AnswerFlags,
     /// Where the token comes from: context (the call's context) or api (the metadata service)
     #[arg(long, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
     mode: Option<String>,
+    #[command(flatten)]
+    answers: AnswerFlags,
     /// The directory to write, instead of ./NAME
     #[arg(short, long, value_name = "DIR", env = "FNSCAFFOLD_OUTPUT", hide_env = true)]
     output: Option<PathBuf>,
@@ -53,16 +56,16 @@ pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)
     #[arg(long, value_name = "LANG", env = "FNSCAFFOLD_LANG", hide_env = true)]
     pub lang: Option<String>,
-    /// The runtime's id, or latest [default: nodejs16 or python311, as in the vendor's guide]
+    /// The runtime's id, or latest
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_RUNTIME", hide_env = true)]
     pub runtime: Option<String>,
-    /// The handler's file without extension, a dot, its function [default: index.main]
+    /// The handler's file without extension, a dot, its function
     #[arg(long, value_name = "FILE.FUNCTION", env = "FNSCAFFOLD_ENTRYPOINT", hide_env = true)]
     pub entrypoint: Option<String>,
-    /// Memory, 128MB to 8GB in steps of 128MB [default: 128MB]
+    /// Memory, 128MB to 8GB in steps of 128MB
     #[arg(long, value_name = "SIZE", env = "FNSCAFFOLD_MEMORY", hide_env = true)]
     pub memory: Option<String>,
-    /// Timeout, 1s to 3600s [default: 3s]
+    /// Timeout, 1s to 3600s
     #[arg(long, value_name = "SECONDS", env = "FNSCAFFOLD_TIMEOUT", hide_env = true)]
     pub timeout: Option<String>,
     /// The service account whose token the function gets
@@ -152,7 +155,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
     };
     if given.mode()?.is_none() {
         let choices = Mode::ALL.map(|mode| format!("{mode:<8} {}", mode.about()));
-        let mode = Mode::ALL[terminal.select("Where the handler takes its IAM token from", &choices, 0)?];
+        let mode = Mode::ALL[terminal.select("IAM token from", &choices, 0)?];
         answer(given, "mode", mode.id().to_owned());
     }
     if given.get("runtime").is_none() {
@@ -163,9 +166,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         answer(given, "runtime", runtime.id.to_owned());
     }
     if given.get("service-account-id").is_none() {
-        let id = terminal.input("Service account id (empty: none, and no token)", "", |id| {
-            if id.is_empty() { Ok(()) } else { settings::check_service_account(id) }
-        })?;
+        let id = terminal.input("Service account id, or nothing", "", |_| Ok(()))?;
         answer(given, "service-account-id", id);
     }
     let settings: [(&'static str, &str, &str, &dyn Fn(&str) -> Result<()>); 3] = [
@@ -327,10 +328,11 @@ impl Made {
                 runtime.id
             )));
         }
-        if self.answers.service_account_id.is_none() {
-            remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
+        match &self.answers.service_account_id {
+            None => remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(
                 "no service account: the function will get no token until `service-account-id` is set in function.toml",
-            ));
+            )),
+            Some(id) => remarks.extend(settings::check_service_account(id).err()),
         }
         remarks
     }

@@ -128,6 +128,9 @@ fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: b
             "findings": warning.into_iter().collect::<Vec<_>>(),
         }));
     }
+    if terminal.quiet {
+        return Ok(());
+    }
     let state = match (context.dry_run, changed) {
         (true, _) => "would be written",
         (false, true) => "written",

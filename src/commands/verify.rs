@@ -30,12 +30,11 @@ impl Verify {
         findings.extend(compare_version(context, &spec)?);
         let ok = findings.is_empty();
         if terminal.format != Format::Text {
-            terminal.say_json(&json!({
-                "ok": ok,
-                "error": findings.first(),
-                "archive": spec.archive,
-                "findings": findings,
-            }))?;
+            let mut document = json!({ "ok": ok, "archive": spec.archive, "findings": findings });
+            if let Some(first) = findings.first() {
+                document["error"] = json!(first);
+            }
+            terminal.say_json(&document)?;
         } else if ok {
             let archive = &spec.archive;
             terminal.say(&format!(

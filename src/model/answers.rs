@@ -207,9 +207,6 @@ impl Given {
         }
         self.judged("memory", settings::parse_memory(&answers.memory))?;
         self.judged("timeout", settings::parse_timeout(&answers.timeout))?;
-        if let Some(id) = &answers.service_account_id {
-            self.judged("service-account-id", settings::check_service_account(id))?;
-        }
         Ok(answers)
     }
 
@@ -273,7 +270,7 @@ pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
 
 fn not_allowed(text: &str, question: &Question) -> Box<Finding> {
     finding::ANSWER_INVALID
-        .finding(format!("the {} `{text}` is not known", question.key))
+        .finding(format!("the value `{text}` is not known"))
         .why(format!("it is {}", question.allowed))
 }
 

@@ -25,8 +25,8 @@ impl Mode {
     /// One line for a person who has to choose.
     pub const fn about(self) -> &'static str {
         match self {
-            Self::Context => "the call's context: no request, no dependency",
-            Self::Api => "the metadata service over HTTP: works where no context is at hand",
+            Self::Context => "the call's context",
+            Self::Api => "the metadata service, over HTTP",
         }
     }
 }

@@ -148,7 +148,7 @@ pub fn check_service_account(id: &str) -> Result<()> {
     Err(finding::SERVICE_ACCOUNT_SHAPE
         .finding(format!("`{id}` does not look like a service account's id"))
         .why("ids have 20 lower-case letters and digits")
-        .fix("`yc iam service-account list` shows names and ids"))
+        .fix("`yc iam service-account list` shows them"))
 }
 
 /// # Errors
@@ -224,6 +224,13 @@ pub struct Entrypoint<'a> {
     pub function: &'a str,
 }
 
+/// Names that Python's grammar keeps for itself (The Python Language Reference, 2.3.1 Keywords).
+const PYTHON_KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
 /// The entry point of a handler that a template writes. Code that is adopted may have others
 /// (dotted Python packages, say), which only `check` judges.
 ///
@@ -242,7 +249,10 @@ pub fn parse_entrypoint(text: &str, lang: Lang) -> Result<Entrypoint<'_>> {
         identifier(function)
             && match lang {
                 Lang::Nodejs => module.split('/').all(file),
-                Lang::Python => identifier(module),
+                Lang::Python => {
+                    identifier(module)
+                        && ![module, function].iter().any(|part| PYTHON_KEYWORDS.contains(part))
+                }
             }
     });
     match parsed {
@@ -358,5 +368,7 @@ mod tests {
             assert!(parse_entrypoint(text, Lang::Python).is_err(), "{text}");
         }
         assert!(parse_entrypoint("src/app.handle", Lang::Python).is_err());
+        assert!(parse_entrypoint("index.class", Lang::Python).is_err());
+        assert!(parse_entrypoint("index.delete", Lang::Nodejs).is_ok());
     }
 }

@@ -33,10 +33,10 @@ pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> 
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     };
-    let problem = finding::IO
-        .finding(format!("could not {action} `{}`", path.display()))
-        .why(error.to_string())
-        .at(path.display().to_string());
+    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
+    let shown = inner.unwrap_or(path).display().to_string();
+    let problem =
+        finding::IO.finding(format!("could not {action} `{shown}`")).why(error.to_string()).at(shown);
     match fix {
         Some(fix) => problem.fix(fix),
         None => problem,
@@ -92,8 +92,8 @@ pub fn read_manifest(directory: &Path) -> Result<(Manifest, Lines)> {
     match read_if_there(&path)? {
         None => Err(finding::MANIFEST_MISSING
             .finding(format!("there is no `{}` in `{}`", manifest::FILE, directory.display()))
-            .fix("make a function with `fnscaffold new`, adopt this code with `fnscaffold init`, or name another directory with -C DIR")
-            .at(path.display().to_string())),
+            .fix("`fnscaffold new` makes a function, `fnscaffold init` adopts code, -C DIR names another directory")
+            .at(manifest::FILE)),
         Some(bytes) => match String::from_utf8(bytes) {
             Ok(text) => manifest::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)),
             Err(error) => Err(finding::MANIFEST_SYNTAX
@@ -146,7 +146,7 @@ impl Read for Watched<'_> {
         if count == 0 && !buffer.is_empty() {
             let now = self.file.metadata()?;
             if now.len() != self.source.size || now.modified().ok() != self.source.modified {
-                return Err(io::Error::other(archive::CHANGED_WHILE_READ));
+                return Err(archive::ChangedWhileRead.into());
             }
         }
         Ok(count)

@@ -170,7 +170,9 @@ impl Terminal {
     /// one JSON document on standard output.
     pub fn fail(&self, finding: &Finding) {
         if self.format == Format::Text {
-            complain(&self.render(finding, self.color_err));
+            let help = painted("help:", FAINT, self.color_err);
+            let id = finding.rule.id;
+            complain(&format!("{}  {help} fnscaffold explain {id}\n", self.render(finding, self.color_err)));
         } else {
             let document = serde_json::json!({ "ok": false, "error": finding });
             // Nothing is left to be told where even this cannot be written.
@@ -276,10 +278,10 @@ impl Terminal {
         }
         input
             .validate_with(|text: &String| {
-                judge(text).map_err(|problem| match (&problem.why, &problem.fix) {
-                    (Some(why), Some(fix)) => format!("{}: {why}; {fix}", problem.message),
-                    (Some(why), None) => format!("{}: {why}", problem.message),
-                    _ => problem.message.clone(),
+                // One short line: a longer one wraps, and is not taken back whole.
+                judge(text).map_err(|problem| match problem.fix.as_ref().or(problem.why.as_ref()) {
+                    Some(help) => format!("{}; {help}", problem.message),
+                    None => problem.message.clone(),
                 })
             })
             .interact_text()

@@ -1,16 +1,20 @@
 //! Files in, the same ZIP bytes out on every machine; and a ZIP from anywhere in, its files or a finding out.
 
 mod compare;
+mod layout;
 mod read;
 mod write;
+
+use std::error::Error;
+use std::{fmt, io};
+
+use zip::result::ZipError;
 
 pub use compare::Comparing;
 pub use read::Archive;
 pub use write::{Content, DosDate, Hashing, Level, Options, Record, Scratch, Window, write};
 
-use crate::model::finding::{self, Result};
-
-pub const CHANGED_WHILE_READ: &str = "changed while it was read";
+use crate::model::finding::{self, Finding, Result};
 
 /// Bytes of an archive that can still be uploaded in the request itself, 3.5 MB: Yandex Cloud's
 /// documentation, Cloud Functions, "Quotas and limits".
@@ -53,22 +57,62 @@ pub fn check_path(path: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    // Debug writes control characters escaped, so that a hostile name cannot drive a terminal.
-    let shown = format!("{path:?}");
-    let shown = shown.trim_matches('"');
+    let shown = shown(path);
     Err(finding::PATH_UNSAFE
-        .finding(format!("the path `{}` {wrong}", shortened(shown)))
+        .finding(format!("the path `{shown}` {wrong}"))
         .why(
             "it would not unpack to the same file everywhere, or would leave the directory it is unpacked to",
         )
         .fix("rename the file, or exclude it in [package] exclude")
-        .at(shortened(shown)))
+        .at(shown))
 }
 
-/// The beginning of a text that may be 64 KiB long.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+/// What a reader gives inside an [`io::Error`] when the file changed while it was read, so that
+/// [`write`] says `FILE_CHANGED` and not `IO`.
+#[derive(Debug)]
+pub struct ChangedWhileRead;
+
+impl fmt::Display for ChangedWhileRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file changed while it was read")
     }
+}
+
+impl Error for ChangedWhileRead {}
+
+impl From<ChangedWhileRead> for io::Error {
+    fn from(changed: ChangedWhileRead) -> Self {
+        Self::other(changed)
+    }
+}
+
+/// A name as it may be shown: cut, as it may be 64 KiB long, and its control characters escaped, so that
+/// a hostile one cannot drive a terminal.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 200;
+    let cut: String = name.chars().take(LONGEST).collect();
+    let escaped = format!("{cut:?}");
+    let escaped = &escaped[1..escaped.len() - 1];
+    if cut.len() < name.len() { format!("{escaped}…") } else { escaped.to_owned() }
+}
+
+fn unreadable(message: impl Into<String>) -> Box<Finding> {
+    finding::ARCHIVE_UNREADABLE.finding(message).fix("write it anew with `fnscaffold pack`")
+}
+
+/// What the `zip` crate says about an archive.
+fn wrong(error: &ZipError) -> Box<Finding> {
+    match error {
+        ZipError::Io(error) => read_failed(error),
+        error => unreadable("the archive is not a sound ZIP file").why(shown(&error.to_string())),
+    }
+}
+
+/// Tells a disk that does not give the bytes from bytes that are not what they should be: only the
+/// system's own errors carry a number.
+fn read_failed(error: &io::Error) -> Box<Finding> {
+    if error.raw_os_error().is_some() {
+        return finding::IO.finding("could not read the archive").why(error.to_string());
+    }
+    unreadable("the archive is damaged").why(shown(&error.to_string()))
 }

@@ -4,9 +4,12 @@
 //! names. The container is written by the `zip` crate: an entry reaches it as a ZIP entry that is
 //! already compressed and is copied raw, so nothing here decides how a directory of a ZIP looks.
 
-use std::collections::{BTreeMap, VecDeque};
+mod fail_once;
+mod queue;
+
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -18,18 +21,14 @@ use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, System, ZipArchive, ZipWriter};
 
-use crate::model::archive::check_path;
+use self::fail_once::FailOnce;
+use self::queue::{OVERHEAD, Queue};
+use crate::model::archive::{ChangedWhileRead, check_path};
 use crate::model::finding::{self, Finding, Result};
 
 /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
 /// streamed through the `zip` crate's own deflate. Part of the format: moving it changes the bytes.
 const HELD_LIMIT: u64 = 16 << 20;
-
-/// Bytes that all entries under way may hold together. One entry is always let in.
-const BUDGET: u64 = 24 << 20;
-
-/// What an entry under way costs beside its content: names, headers, allocator.
-const OVERHEAD: u64 = 1 << 10;
 
 /// Bytes that a streamed file is read in.
 const WINDOW: usize = 512 << 10;
@@ -40,9 +39,6 @@ const OVERLAP: usize = 16 << 10;
 
 /// A worker's buffers up to this size are kept from entry to entry.
 const KEPT_BUFFER: usize = 512 << 10;
-
-/// Streamed entries that may wait for their turn at once, each with an open scratch file.
-const SCRATCH_LIMIT: usize = 32;
 
 /// One worker for each of this many bytes to pack, each file counted with `FILE_EFFORT` on top. Below
 /// two of them no thread is started.
@@ -196,7 +192,7 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
                 .at(entry.path()));
         }
     }
-    let hashing = Hashing::new(out);
+    let hashing = Hashing::new(FailOnce::new(out));
     let buffered = BufWriter::with_capacity(WINDOW.min(64 << 10), hashing);
     // Not `ZipWriter::new_stream`: that one would put a data descriptor after each entry.
     let zip = ZipWriter::new(StreamWriter::new(buffered));
@@ -258,98 +254,6 @@ fn pack_in_parallel<C: Content, W: Write>(
         queue.close();
         result
     })
-}
-
-/// Which entry is packed next, so that memory stays bounded.
-struct Queue {
-    state: Mutex<State>,
-    room: Condvar,
-}
-
-struct State {
-    /// Entries to hold, with their sizes, in order.
-    held: VecDeque<(usize, u64)>,
-    /// Entries to stream, in order. They take long and hold little, so they are begun early.
-    streamed: VecDeque<usize>,
-    /// Bytes that entries under way hold.
-    bytes: u64,
-    /// Streamed entries that are under way or wait for their turn.
-    scratches: usize,
-    /// Entries from this one on are not needed any more: one before them failed.
-    end: usize,
-}
-
-impl Queue {
-    fn new<C: Content>(sorted: &[&C]) -> Self {
-        let (mut held, mut streamed) = (VecDeque::new(), VecDeque::new());
-        for (index, entry) in sorted.iter().enumerate() {
-            if entry.size() <= HELD_LIMIT {
-                held.push_back((index, entry.size()));
-            } else {
-                streamed.push_back(index);
-            }
-        }
-        let state = State { held, streamed, bytes: 0, scratches: 0, end: sorted.len() };
-        Self { state: Mutex::new(state), room: Condvar::new() }
-    }
-
-    /// The next entry, when there is room for it. Entries are given out in order, those to stream
-    /// apart, so what the archive waits for is always under way or done, and room always comes.
-    fn take(&self) -> Option<usize> {
-        let mut state = self.lock();
-        loop {
-            let end = state.end;
-            let streamed = state.streamed.front().copied().filter(|index| *index < end);
-            let held = state.held.front().copied().filter(|(index, _)| *index < end);
-            if let Some(index) = streamed.filter(|_| state.scratches < SCRATCH_LIMIT) {
-                state.streamed.pop_front();
-                state.scratches += 1;
-                return Some(index);
-            }
-            if let Some((index, size)) = held {
-                let cost = under_way(size);
-                if state.bytes == 0 || state.bytes + cost <= BUDGET {
-                    state.held.pop_front();
-                    state.bytes += cost;
-                    return Some(index);
-                }
-            } else if streamed.is_none() {
-                return None;
-            }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn packed(&self, index: usize, size: u64, packed: &Result<Packed>) {
-        let mut state = self.lock();
-        match packed {
-            Ok(packed) if packed.is_streamed() => {}
-            Ok(packed) => state.bytes = state.bytes - under_way(size) + packed.held(),
-            Err(_) => state.end = state.end.min(index),
-        }
-        self.room.notify_all();
-    }
-
-    fn appended(&self, held: u64, streamed: bool) {
-        let mut state = self.lock();
-        state.bytes -= held;
-        state.scratches -= usize::from(streamed);
-        self.room.notify_all();
-    }
-
-    fn close(&self) {
-        self.lock().end = 0;
-        self.room.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What an entry holds while it is compressed: its content and the result.
-const fn under_way(size: u64) -> u64 {
-    2 * size + OVERHEAD
 }
 
 /// An entry that is ready to be appended.
@@ -436,7 +340,7 @@ impl<'a> Worker<'a> {
         let path = entry.path();
         enlarge(&mut self.content, OVERLAP + WINDOW);
         let mut reader = entry.open()?;
-        let mut one = ZipWriter::new((self.options.scratch)()?);
+        let mut one = ZipWriter::new(FailOnce::new((self.options.scratch)()?));
         let mut sha256 = Sha256::new();
         let (mut size, mut line, mut overlap) = (0, 1, 0);
         let mut mode_found = None;
@@ -466,7 +370,7 @@ impl<'a> Worker<'a> {
             overlap = kept;
             (self.options.progress)(got as u64);
         }
-        let mut scratch = one.finish().map_err(|error| unwritable(&error))?;
+        let mut scratch = one.finish().map_err(|error| unwritable(&error))?.into_inner();
         scratch.seek(SeekFrom::Start(0)).map_err(|error| unwritable(&error.into()))?;
         let record = record(entry, sha256);
         Ok(Packed { record, mode: mode_found.unwrap_or(PLAIN), body: Body::Streamed(scratch) })
@@ -482,7 +386,7 @@ impl<'a> Worker<'a> {
 
 /// The archive as it grows.
 struct Appender<W: Write> {
-    zip: ZipWriter<StreamWriter<BufWriter<Hashing<W>>>>,
+    zip: ZipWriter<StreamWriter<BufWriter<Hashing<FailOnce<W>>>>>,
     date: DosDate,
     records: Vec<Record>,
 }
@@ -628,6 +532,9 @@ fn changed(path: &str) -> Box<Finding> {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Box<Finding> {
+    if error.get_ref().is_some_and(|inner| inner.is::<ChangedWhileRead>()) {
+        return changed(path);
+    }
     finding::IO.finding(format!("could not read `{path}`: {error}")).at(path)
 }
 
@@ -639,106 +546,4 @@ fn unwritable(error: &ZipError) -> Box<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    pub struct File {
-        path: String,
-        content: Vec<u8>,
-    }
-
-    impl Content for File {
-        fn path(&self) -> &str {
-            &self.path
-        }
-        fn size(&self) -> u64 {
-            self.content.len() as u64
-        }
-        fn open(&self) -> Result<Box<dyn Read + '_>> {
-            Ok(Box::new(self.content.as_slice()))
-        }
-    }
-
-    fn file(path: &str, content: impl Into<Vec<u8>>) -> File {
-        File { path: path.to_owned(), content: content.into() }
-    }
-
-    fn options(threads: usize) -> Options<'static> {
-        Options {
-            level: Level::Default,
-            date: DosDate::from_epoch(None),
-            threads,
-            scratch: &|| Ok(Box::new(Cursor::new(Vec::new()))),
-            inspect: &|_| Ok(()),
-            progress: &|_| {},
-        }
-    }
-
-    fn packed(files: &[impl Content], options: &Options<'_>) -> (Written, Vec<u8>) {
-        let mut out = Vec::new();
-        let written = write(files, options, &mut out).unwrap();
-        assert_eq!(written.size, out.len() as u64);
-        assert_eq!(written.sha256, hex(Sha256::new_with_prefix(&out)));
-        (written, out)
-    }
-
-    /// Bytes that deflate cannot make smaller, the same ones each time.
-    fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1_u64;
-        (0..length)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state as u8
-            })
-            .collect()
-    }
-
-    /// Small and held, stored and deflated, programs, and two that are streamed.
-    fn tree() -> Vec<File> {
-        let mut files = vec![
-            file("index.js", "exports.main = async () => ({ statusCode: 200 });\n".repeat(9)),
-            file("bin/run", "#!/bin/sh\necho run\n"),
-            file("lib/native.so", b"\x7fELF\x02\x01\x01".to_vec()),
-            file("empty", ""),
-            file("données/ключ.txt", "text ".repeat(50)),
-            file("noise", noise(100_000)),
-            file("large/text", b"0123456789abcdef\n".repeat(1_100_000)),
-            file("large/zeros", vec![0; 17 << 20]),
-        ];
-        files.extend((0..500).map(|number| {
-            file(
-                &format!("many/{number}.js"),
-                format!("module.exports = {number};\n").repeat(number * 7 % 301),
-            )
-        }));
-        files
-    }
-
-    #[test]
-    fn any_number_of_threads_gives_the_same_bytes() {
-        let files = tree();
-        let (written, once) = packed(&files, &options(1));
-        for threads in [2, 3, 8] {
-            let (again, bytes) = packed(&files, &options(threads));
-            assert!(bytes == once, "{threads} threads");
-            assert_eq!(again, written);
-        }
-        let paths: Vec<_> = written.entries.iter().map(|record| record.path.as_str()).collect();
-        assert!(paths.is_sorted());
-        let mut archive = ZipArchive::new(Cursor::new(once)).unwrap();
-        assert_eq!(archive.len(), files.len());
-        for file in &files {
-            let mut entry = archive.by_name(&file.path).unwrap();
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).unwrap();
-            assert!(content == file.content, "{}", file.path);
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,29 @@
-use crate::model::{finding::Finding, runtime::Runtime, sources::Sources};
-pub fn judge_entrypoint(_: &dyn Sources, _: &Runtime, _: &str) -> Vec<Box<Finding>> {
-    vec![]
-}
-pub fn judge_dependencies(_: &dyn Sources, _: &Runtime, _: &str) -> Vec<Box<Finding>> {
-    vec![]
-}
-pub fn handlers(_: &dyn Sources) -> Vec<String> {
-    vec![]
-}
+//! A function's Python files in, findings and likely entry points out. Files are parsed, never run.
+
+mod captures;
+mod condition;
+mod dependencies;
+mod distributions;
+mod entrypoint;
+mod expression;
+mod finder;
+mod habits;
+mod handlers;
+mod imports;
+mod misplaced;
+mod modules;
+mod requirement_lines;
+mod requirements;
+mod resolve;
+mod scope;
+mod signature;
+mod source;
+mod value;
+mod vendored;
+
+#[cfg(test)]
+mod tests;
+
+pub use dependencies::judge_dependencies;
+pub use entrypoint::judge_entrypoint;
+pub use handlers::handlers;

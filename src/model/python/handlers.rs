@@ -1,0 +1,141 @@
+//! The files of a project in, the entry points that could be meant out: for adopting code that has
+//! no function.toml yet.
+
+use std::cmp::Reverse;
+use std::rc::Rc;
+
+use crate::model::python::finder::{Finder, Found};
+use crate::model::python::modules::Modules;
+use crate::model::python::resolve::{Resolver, Target};
+use crate::model::python::value::Function;
+use crate::model::runtime::Lang;
+use crate::model::sources::Sources;
+
+/// Names that people give to handlers and to their files, best first.
+const FUNCTIONS: [&str; 5] = ["handler", "main", "lambda_handler", "handle", "entrypoint"];
+const FILES: [&str; 7] = ["index", "main", "handler", "app", "lambda_function", "function", "entry"];
+const PARAMETERS: [[&str; 2]; 4] =
+    [["event", "context"], ["event", "_context"], ["_event", "_context"], ["event", "_"]];
+
+/// Directories that hold no handlers, by the whole of their names.
+const SKIPPED: [&str; 13] = [
+    "test",
+    "tests",
+    "testing",
+    "venv",
+    "env",
+    "virtualenv",
+    "site-packages",
+    "node_modules",
+    "__pycache__",
+    "docs",
+    "examples",
+    "build",
+    "dist",
+];
+/// Files that are read in the search, those nearest to the root first.
+const FILES_MAX: usize = 200;
+
+/// For `init`: entry points that could be meant, best guess first.
+pub fn handlers(sources: &dyn Sources) -> Vec<String> {
+    let mut modules = Modules::new(sources, Lang::Python.latest_runtime());
+    let mut files: Vec<String> =
+        sources.names().into_iter().filter(|path| is_candidate(&modules, path)).map(str::to_owned).collect();
+    files.sort_by_key(|path| path.matches('/').count());
+    files.truncate(FILES_MAX);
+    let mut found = Vec::new();
+    for path in files {
+        let Some(module) = module_name(&modules.finder, &path) else { continue };
+        let read = modules.module(&module, &path);
+        let Some(scope) = &read.scope else { continue };
+        for name in scope.names.keys().filter(|name| !name.starts_with('_')) {
+            let mut resolver = Resolver::new(&mut modules);
+            let targets = resolver.attribute_of_module(&module, name, 0);
+            let best = targets.iter().filter_map(|target| likelihood(name, &path, target)).max();
+            if let Some(likelihood) = best {
+                found.push((likelihood, format!("{module}.{name}")));
+            }
+        }
+    }
+    found.sort_by(|a, b| (Reverse(a.0), &a.1).cmp(&(Reverse(b.0), &b.1)));
+    found.into_iter().map(|(_, handler)| handler).collect()
+}
+
+fn is_candidate(modules: &Modules<'_>, path: &str) -> bool {
+    let Some((directories, stem)) = path
+        .strip_suffix(".py")
+        .map(|stem| stem.rsplit_once('/').map_or(("", stem), |(directories, stem)| (directories, stem)))
+    else {
+        return false;
+    };
+    let skipped = |directory: &str| {
+        directory.starts_with('.') || SKIPPED.iter().any(|name| directory.eq_ignore_ascii_case(name))
+    };
+    let is_test = stem.starts_with("test_") || stem.ends_with("_test") || stem == "conftest";
+    !is_test && stem != "setup" && !directories.split('/').any(skipped) && !modules.vendored.holds_path(path)
+}
+
+/// The dotted name under which a file is imported, if it is the file that importlib finds there.
+fn module_name(finder: &Finder<'_>, path: &str) -> Option<String> {
+    let stem = path.strip_suffix(".py")?;
+    let stem = stem.strip_suffix("/__init__").unwrap_or(stem);
+    if stem.contains('.') {
+        return None;
+    }
+    let module = stem.replace('/', ".");
+    match finder.find(&module) {
+        Found::Module(found) | Found::Package(found) if found == path => Some(module),
+        _ => None,
+    }
+}
+
+/// How much speaks for a name: its parameters, its own name, its file's name, the archive's root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Likelihood {
+    says_event_and_context: bool,
+    known_name: Option<Reverse<usize>>,
+    in_root: bool,
+    known_file: Option<Reverse<usize>>,
+    shallowness: Reverse<usize>,
+    defined_here: bool,
+}
+
+fn likelihood(name: &str, path: &str, target: &Target) -> Option<Likelihood> {
+    let known_name = FUNCTIONS.iter().position(|known| *known == name).map(Reverse);
+    let (says_event_and_context, defined_here) = match target {
+        Target::Function(function, hidden) => {
+            let says = says_event_and_context(function, *hidden);
+            // What a decorator makes of the parameters is not known.
+            let fits = takes_two(function, *hidden) || !function.decorators.is_empty();
+            if !says && (known_name.is_none() || !fits) {
+                return None;
+            }
+            (says, *function.path == *path)
+        }
+        // Other callables only under a name that says what they are for.
+        Target::Partial | Target::Instance(_) => {
+            known_name?;
+            (false, true)
+        }
+        _ => return None,
+    };
+    let stem = path.strip_suffix(".py").unwrap_or(path);
+    let file = stem.rsplit('/').next().unwrap_or(stem);
+    Some(Likelihood {
+        says_event_and_context,
+        known_name,
+        in_root: !path.contains('/'),
+        known_file: FILES.iter().position(|known| *known == file).map(Reverse),
+        shallowness: Reverse(path.matches('/').count()),
+        defined_here,
+    })
+}
+
+fn says_event_and_context(function: &Rc<Function>, hidden: usize) -> bool {
+    let named: Vec<&str> = function.signature.positional.iter().skip(hidden).map(String::as_str).collect();
+    takes_two(function, hidden) && named.len() >= 2 && PARAMETERS.iter().any(|pair| named[..2] == *pair)
+}
+
+fn takes_two(function: &Rc<Function>, hidden: usize) -> bool {
+    function.signature.refuses(2 + hidden, hidden).is_none()
+}

@@ -1,0 +1,36 @@
+//! Every console block of README.md and of `tests/cmd/*.md`, run from top to bottom of its file in an
+//! empty directory. `TRYCMD=overwrite cargo test --test cli` writes what the program says now.
+#![expect(clippy::disallowed_methods, reason = "tests touch the disk")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Copies a case to where it may write. trycmd runs a file in a directory of its own only beside a
+/// directory of the same name that ends in `.out`.
+fn staged(case: &Path) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    let copy = directory.join(case.file_name().unwrap());
+    fs::create_dir_all(copy.with_extension("out")).unwrap();
+    fs::copy(case, &copy).unwrap();
+    copy
+}
+
+#[test]
+fn what_is_documented_is_what_is_said() {
+    let mut cases: Vec<_> = fs::read_dir("tests/cmd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.push("README.md".into());
+    let copies: Vec<_> = cases.iter().map(|case| staged(case)).collect();
+    let tests = trycmd::TestCases::new();
+    for (name, value) in [("COLUMNS", "100"), ("NO_COLOR", "1"), ("LC_ALL", "C.UTF-8")] {
+        tests.env(name, value);
+    }
+    for copy in &copies {
+        tests.case(copy);
+    }
+    tests.run();
+    if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        for (case, copy) in cases.iter().zip(&copies) {
+            fs::copy(copy, case).unwrap();
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The prompts of `new` and `init`, driven through a pseudo-terminal as a person would.
+#![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "tests touch the disk and start processes")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rexpect::process::WaitStatus;
+use rexpect::session::{PtySession, spawn_command};
+
+const DOWN: &str = "\x1b[B";
+const SECONDS: u64 = 20;
+
+fn start(directory: &Path, arguments: &[&str]) -> PtySession {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
+    command.args(arguments).current_dir(directory).env_remove("CI").env("TERM", "xterm").env("NO_COLOR", "1");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FNSCAFFOLD_")) {
+        command.env_remove(name);
+    }
+    spawn_command(command, Some(SECONDS * 1000)).unwrap()
+}
+
+/// Waits for each prompt and answers it.
+fn converse(session: &mut PtySession, exchange: &[(&str, &str)]) {
+    for (prompt, answer) in exchange {
+        session.exp_string(prompt).unwrap_or_else(|error| panic!("`{prompt}`: {error}"));
+        session.send(answer).unwrap();
+        session.flush().unwrap();
+    }
+}
+
+fn exit_code(session: &mut PtySession) -> i32 {
+    let rest = session.exp_eof().unwrap();
+    match session.process().wait().unwrap() {
+        WaitStatus::Exited(_, code) => code,
+        other => panic!("{other:?}: {rest}"),
+    }
+}
+
+fn manifest(directory: &Path) -> toml::Table {
+    fs::read_to_string(directory.join("function.toml")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn enter_everywhere_takes_the_guides_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = start(directory.path(), &["new"]);
+    let prompts = ["Name", "Language", "IAM token from", "Runtime", "Service account id", "Change entry point", "Write it?"];
+    converse(&mut session, &prompts.map(|prompt| (prompt, "\r")));
+    assert_eq!(exit_code(&mut session), 0);
+    let manifest = manifest(&directory.path().join("my-app"));
+    assert_eq!(manifest["version"]["runtime"].as_str(), Some("nodejs16"));
+    assert_eq!(manifest["template"]["name"].as_str(), Some("nodejs/context"));
+    assert!(directory.path().join("my-app/dist/index-js.zip").exists());
+}
+
+#[test]
+fn every_answer_is_kept_and_a_wrong_one_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("taken/x")).unwrap();
+    let mut session = start(directory.path(), &["new"]);
+    converse(
+        &mut session,
+        &[
+            ("Name", "My App\r"),
+            ("`My App` is not allowed; take `my-app`", "\x15taken\r"),
+            ("`taken` is not empty", "\x15hello-fn\r"),
+            ("Language", DOWN),
+            ("Python", "\r"),
+            ("IAM token from", DOWN),
+            ("metadata", "\r"),
+            ("Runtime", "\x1b[A"),
+            ("python312", "\r"),
+            ("Service account id", "aje0123456789abcdefg\r"),
+            ("Change entry point", "y"),
+            ("Entry point", "app.handle\r"),
+            ("Memory", "100MB\r"),
+            ("`100MB` is not allowed; take `128MB`", "\x15256MB\r"),
+            ("Timeout", "10s\r"),
+            ("Write it?", "y"),
+        ],
+    );
+    assert_eq!(exit_code(&mut session), 0);
+    let function = directory.path().join("hello-fn");
+    let manifest = manifest(&function);
+    let version = &manifest["version"];
+    for (key, value) in [
+        ("runtime", "python312"),
+        ("entrypoint", "app.handle"),
+        ("memory", "256MB"),
+        ("timeout", "10s"),
+        ("service-account-id", "aje0123456789abcdefg"),
+    ] {
+        assert_eq!(version[key].as_str(), Some(value), "{key}");
+    }
+    assert!(fs::read_to_string(function.join("app.py")).unwrap().contains("def handle(event, context):"));
+}
+
+#[test]
+fn a_flag_is_a_prompt_that_is_not_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["new", "abc", "--lang", "js", "--runtime", "latest", "--entrypoint", "a.b", "--memory", "1GB"];
+    let mut session = start(directory.path(), &flags);
+    let before = session.exp_string("IAM token from").unwrap();
+    assert!(!before.contains("Name") && !before.contains("Language"), "{before}");
+    session.send("\r").unwrap();
+    converse(&mut session, &[("Service account id", "\r"), ("Change entry point", "n"), ("Write it?", "\r")]);
+    assert_eq!(exit_code(&mut session), 0);
+    assert!(directory.path().join("abc/a.js").exists());
+}
+
+#[test]
+fn leaving_at_any_prompt_leaves_nothing() {
+    let prompts = ["Name", "Language", "IAM token from", "Runtime", "Service account id", "Change entry point", "Write it?"];
+    for last in 0..prompts.len() {
+        for key in ["\x03", "\x1b"] {
+            // Escape leaves a choice; in a text it is no answer.
+            if key == "\x1b" && matches!(prompts[last], "Name" | "Service account id") {
+                continue;
+            }
+            let directory = tempfile::tempdir().unwrap();
+            let mut session = start(directory.path(), &["new"]);
+            let mut exchange: Vec<_> = prompts[..last].iter().map(|prompt| (*prompt, "\r")).collect();
+            exchange.push((prompts[last], key));
+            converse(&mut session, &exchange);
+            assert_eq!(exit_code(&mut session), 130, "{} {key:?}", prompts[last]);
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{} {key:?}", prompts[last]);
+        }
+    }
+}
+
+#[test]
+fn no_is_an_answer_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = start(directory.path(), &["new", "--lang", "py", "--mode", "api", "--runtime", "latest"]);
+    converse(
+        &mut session,
+        &[("Name", "\r"), ("Service account id", "\r"), ("Change entry point", "\r"), ("Write it?", "n")],
+    );
+    assert_eq!(exit_code(&mut session), 130);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn nobody_is_asked_who_said_so() {
+    for arguments in [&["new", "--no-input"][..], &["new", "-y"], &["new", "--format", "json"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut session = start(directory.path(), arguments);
+        let said = session.exp_eof().unwrap();
+        assert!(said.contains("FNSCAFFOLD_LANG") && said.contains("FNSCAFFOLD_MODE"), "{said}");
+        assert!(matches!(session.process().wait().unwrap(), WaitStatus::Exited(_, 2)), "{said}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = start(directory.path(), &["new", "-y", "--lang", "py", "--mode", "api"]);
+    assert_eq!(exit_code(&mut session), 0);
+    assert!(directory.path().join("my-app/index.py").exists());
+}
+
+#[test]
+fn init_asks_where_the_code_leaves_a_choice() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("index.py"), "def first(event, context):\n    return {}\n\n\ndef second(event, context):\n    return {}\n").unwrap();
+    let mut session = start(directory.path(), &["init"]);
+    converse(&mut session, &[("Entry point", DOWN), ("second", "\r"), ("Name", "\x15adopted\r")]);
+    assert_eq!(exit_code(&mut session), 0);
+    let manifest = manifest(directory.path());
+    assert_eq!(manifest["name"].as_str(), Some("adopted"));
+    assert_eq!(manifest["version"]["entrypoint"].as_str(), Some("index.second"));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
