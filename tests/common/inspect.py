@@ -36,6 +36,7 @@ with zipfile.ZipFile(sys.argv[1]) as archive, open(sys.argv[1], "rb") as file:
             "mode": f"{info.external_attr >> 16:o}",
             "date": "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*info.date_time),
             "system": info.create_system,
+            "method": info.compress_type,
             "versions": [info.create_version, info.extract_version],
             "extra": len(info.extra) + local_header(file, info) + len(info.comment),
             "flags": info.flag_bits,
