@@ -3,14 +3,19 @@
 //!
 //! Prints medians of wall and CPU time, their ratios, and peak memory. Nothing is asserted: machines are
 //! noisy, and the ratios are for people to judge.
-#![expect(clippy::disallowed_methods, reason = "a benchmark starts processes and has a clock")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark starts processes, has a clock, and fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use wait4::{ResUse, Wait4};
+use wait4::{ResourceUsage, Wait4};
 
 const RUNS: usize = 200;
 const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
@@ -26,7 +31,9 @@ fn main() {
 /// Writes `new`'s files, which stand in the directory `model`, to `my-app`: as few calls as can be.
 fn bare_new(model: &Path) {
     fs::create_dir_all("my-app/dist").unwrap();
-    for entry in fs::read_dir(model.join("my-app")).unwrap().chain(fs::read_dir(model.join("my-app/dist")).unwrap()) {
+    for entry in
+        fs::read_dir(model.join("my-app")).unwrap().chain(fs::read_dir(model.join("my-app/dist")).unwrap())
+    {
         let path = entry.unwrap().path();
         if path.is_file() {
             fs::write(path.strip_prefix(model).unwrap(), fs::read(&path).unwrap()).unwrap();
@@ -62,10 +69,9 @@ fn compare() {
     println!("binary: {:.1} MB", size as f64 / 1e6);
 }
 
-fn run(command: &mut Command) -> (Duration, ResUse) {
+fn run(command: &mut Command) -> (Duration, ResourceUsage) {
     let start = Instant::now();
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let used = child.wait4().unwrap();
     assert!(used.status.success());
     (start.elapsed(), used.rusage)
@@ -75,8 +81,8 @@ fn run(command: &mut Command) -> (Duration, ResUse) {
 fn pair(
     name: &str,
     before: &dyn Fn(),
-    ours: impl Fn() -> (Duration, ResUse),
-    bare: impl Fn() -> (Duration, ResUse),
+    ours: impl Fn() -> (Duration, ResourceUsage),
+    bare: impl Fn() -> (Duration, ResourceUsage),
 ) {
     let (mut all_ours, mut all_bare) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -100,7 +106,10 @@ fn pair(
     println!("  peak memory {:.1} MB", memory as f64 / 1e6);
 }
 
-fn median(runs: &[(Duration, ResUse)], figure: impl Fn(&(Duration, ResUse)) -> Duration) -> Duration {
+fn median(
+    runs: &[(Duration, ResourceUsage)],
+    figure: impl Fn(&(Duration, ResourceUsage)) -> Duration,
+) -> Duration {
     let mut figures: Vec<_> = runs.iter().map(figure).collect();
     figures.sort();
     figures[figures.len() / 2]

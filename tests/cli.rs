@@ -1,6 +1,10 @@
 //! Every console block of README.md and of `tests/cmd/*.md`, run from top to bottom of its file in an
 //! empty directory. `TRYCMD=overwrite cargo test --test cli` writes what the program says now.
-#![expect(clippy::disallowed_methods, reason = "tests touch the disk")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests touch the disk and start processes, and fail by panicking"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

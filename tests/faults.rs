@@ -1,14 +1,19 @@
 //! What is left when `new` and `pack` are stopped, or cannot write: the old state or the new, whole.
 #![cfg(unix)]
-#![expect(clippy::disallowed_methods, reason = "tests touch the disk and start processes")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests touch the disk and start processes, and fail by panicking"
+)]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -44,7 +49,8 @@ fn tree(directory: &Path) -> Tree {
 }
 
 fn stages(directory: &Path) -> Vec<String> {
-    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.starts_with(".fnscaffold-")).collect()
 }
 
@@ -221,7 +227,7 @@ fn a_read_only_directory_is_named() {
     let place = directory.path().display();
     let Some(output) = in_namespace(&format!(
         "mount --bind {place} {place}; mount -o remount,bind,ro {place}; cd {place}
-         for verb in 'new other --lang python --mode api' '-C my-app pack' '-C my-app init --force'; do
+         for verb in 'new other --lang python --mode api' '-C my-app pack' '-C my-app init --force --lang python --entrypoint index.main'; do
              code=0; $FNSCAFFOLD $verb > /dev/null || code=$?; echo $code
          done
          $FNSCAFFOLD -C my-app check -q; $FNSCAFFOLD -C my-app verify -q"

@@ -1,6 +1,10 @@
 //! The prompts of `new` and `init`, driven through a pseudo-terminal as a person would.
 #![cfg(unix)]
-#![expect(clippy::disallowed_methods, reason = "tests touch the disk and start processes")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests touch the disk and start processes, and fail by panicking"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +50,15 @@ fn manifest(directory: &Path) -> toml::Table {
 fn enter_everywhere_takes_the_guides_answers() {
     let directory = tempfile::tempdir().unwrap();
     let mut session = start(directory.path(), &["new"]);
-    let prompts = ["Name", "Language", "IAM token from", "Runtime", "Service account id", "Change entry point", "Write it?"];
+    let prompts = [
+        "Name",
+        "Language",
+        "IAM token from",
+        "Runtime",
+        "Service account id",
+        "Change entry point",
+        "Write it?",
+    ];
     converse(&mut session, &prompts.map(|prompt| (prompt, "\r")));
     assert_eq!(exit_code(&mut session), 0);
     let manifest = manifest(&directory.path().join("my-app"));
@@ -100,7 +112,8 @@ fn every_answer_is_kept_and_a_wrong_one_is_asked_again() {
 #[test]
 fn a_flag_is_a_prompt_that_is_not_asked() {
     let directory = tempfile::tempdir().unwrap();
-    let flags = ["new", "abc", "--lang", "js", "--runtime", "latest", "--entrypoint", "a.b", "--memory", "1GB"];
+    let flags =
+        ["new", "abc", "--lang", "js", "--runtime", "latest", "--entrypoint", "a.b", "--memory", "1GB"];
     let mut session = start(directory.path(), &flags);
     let before = session.exp_string("IAM token from").unwrap();
     assert!(!before.contains("Name") && !before.contains("Language"), "{before}");
@@ -112,7 +125,15 @@ fn a_flag_is_a_prompt_that_is_not_asked() {
 
 #[test]
 fn leaving_at_any_prompt_leaves_nothing() {
-    let prompts = ["Name", "Language", "IAM token from", "Runtime", "Service account id", "Change entry point", "Write it?"];
+    let prompts = [
+        "Name",
+        "Language",
+        "IAM token from",
+        "Runtime",
+        "Service account id",
+        "Change entry point",
+        "Write it?",
+    ];
     for last in 0..prompts.len() {
         for key in ["\x03", "\x1b"] {
             // Escape leaves a choice; in a text it is no answer.
@@ -133,7 +154,8 @@ fn leaving_at_any_prompt_leaves_nothing() {
 #[test]
 fn no_is_an_answer_too() {
     let directory = tempfile::tempdir().unwrap();
-    let mut session = start(directory.path(), &["new", "--lang", "py", "--mode", "api", "--runtime", "latest"]);
+    let mut session =
+        start(directory.path(), &["new", "--lang", "py", "--mode", "api", "--runtime", "latest"]);
     converse(
         &mut session,
         &[("Name", "\r"), ("Service account id", "\r"), ("Change entry point", "\r"), ("Write it?", "n")],
@@ -160,7 +182,11 @@ fn nobody_is_asked_who_said_so() {
 #[test]
 fn init_asks_where_the_code_leaves_a_choice() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("index.py"), "def first(event, context):\n    return {}\n\n\ndef second(event, context):\n    return {}\n").unwrap();
+    fs::write(
+        directory.path().join("index.py"),
+        "def first(event, context):\n    return {}\n\n\ndef second(event, context):\n    return {}\n",
+    )
+    .unwrap();
     let mut session = start(directory.path(), &["init"]);
     converse(&mut session, &[("Entry point", DOWN), ("second", "\r"), ("Name", "\x15adopted\r")]);
     assert_eq!(exit_code(&mut session), 0);

@@ -15,9 +15,10 @@ use crate::model::project::DIST;
 use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_runtime;
+use crate::model::sources::Sources;
 use crate::model::version::{self, ArchiveRecord, VersionSpec};
 use crate::outside::disk::{self, Files, SourceFile};
-use crate::outside::packing;
+use crate::outside::{emulator, packing};
 
 /// Judge function.toml, sources, archive and version.json before the platform does
 #[derive(Debug, Args)]
@@ -28,9 +29,9 @@ pub struct Check {
     /// Also import the entry point under the real interpreter, from an unpacked copy of the archive
     #[arg(long)]
     load: bool,
-    /// The interpreter for --load, instead of the one on PATH
-    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true)]
-    interpreter: Option<PathBuf>,
+    /// The interpreter for --load, instead of the one on PATH; may be repeated, the one that fits is taken
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    interpreter: Vec<PathBuf>,
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
@@ -140,10 +141,31 @@ impl Check {
             let text = disk::read_if_there(&context.directory.join(&path))?;
             findings.extend(rules::judge_version(&path, text.as_deref(), &spec));
         }
-        findings.extend(rules::judge_code(&archive, runtime, entrypoint));
+        let mut judged = rules::judge_code(&archive, runtime, entrypoint);
         if self.load {
-            let _ = &self.interpreter;
+            self.load(context, manifest, runtime, &archive, &mut judged)?;
         }
+        findings.append(&mut judged);
         Ok(findings)
+    }
+
+    /// Adds what the real interpreter says. It knows where the parsers could only guess.
+    fn load(
+        &self,
+        context: &Context,
+        manifest: &Manifest,
+        runtime: &'static Runtime,
+        archive: &dyn Sources,
+        findings: &mut Vec<Box<Finding>>,
+    ) -> Result<()> {
+        let progress = |text: &str| context.terminal.note(text);
+        let loaded = emulator::load(archive, runtime, manifest, &self.interpreter, &progress)?;
+        if loaded.iter().all(|finding| finding.severity == Severity::Warning) {
+            findings.retain(|finding| finding.rule != &finding::ENTRYPOINT_UNKNOWN);
+        }
+        let is_known = |rule| findings.iter().any(|finding| finding.rule == rule);
+        let new: Vec<_> = loaded.into_iter().filter(|finding| !is_known(finding.rule)).collect();
+        findings.extend(new);
+        Ok(())
     }
 }

@@ -169,7 +169,8 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         let id = terminal.input("Service account id, or nothing", "", |_| Ok(()))?;
         answer(given, "service-account-id", id);
     }
-    let settings: [(&'static str, &str, &str, &dyn Fn(&str) -> Result<()>); 3] = [
+    type Judge<'a> = &'a dyn Fn(&str) -> Result<()>;
+    let settings: [(&'static str, &str, &str, Judge<'_>); 3] = [
         ("entrypoint", "Entry point", "index.main", &|text| settings::parse_entrypoint(text, lang).map(drop)),
         ("memory", "Memory", "128MB", &|text| settings::parse_memory(text).map(drop)),
         ("timeout", "Timeout", "3s", &|text| settings::parse_timeout(text).map(drop)),

@@ -67,7 +67,7 @@ fn compare_archive(
         let everything = [".".to_owned()];
         let packing = packing::settings(level, &everything)?;
         let spec = package::build(manifest, files, &packing, &mut comparing)?;
-        let same = comparing.is_same().map_err(|error| disk::io_finding("read", &place, &error))?;
+        let same = comparing.into_verdict().map_err(|error| disk::io_finding("read", &place, &error))?;
         Ok((spec, same))
     };
     let (spec, same) = rebuild(Level::Default)?;

@@ -284,6 +284,8 @@ rules! {
         "The function raised an error, answered something that the platform does not accept, or ended its process."
     FUNCTION_TIMEOUT "FN0702" "function-timeout" Error Function
         "The function did not answer within its timeout. The platform answers 504 and ends the instance, and with it every other call in it."
+    EXPECTATION_UNMET "FN0703" "expectation-unmet" Error Function
+        "The function answered, but not what --expect asks for. The message says which expectation is not met and what was found instead."
 
     // Templates.
     TEMPLATE_INVALID "FN0801" "template-invalid" Error Usage

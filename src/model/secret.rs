@@ -87,6 +87,8 @@ fn is_env_file(path: &str) -> bool {
 fn find_private_key(content: &[u8]) -> Option<Found> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     const LONGEST_LABEL: usize = 40;
+    // Once: it reads all of the file.
+    let mut is_judged = false;
     for at in memmem::find_iter(content, b"PRIVATE KEY") {
         let before = &content[at.saturating_sub(LONGEST_LABEL)..at];
         let after = &content[at + b"PRIVATE KEY".len()..];
@@ -104,7 +106,11 @@ fn find_private_key(content: &[u8]) -> Option<Found> {
             let kind = if is_authorized(near) { AUTHORIZED_KEY } else { PRIVATE_KEY };
             return Some(Found { at: at - before.len() + begin, kind });
         }
-        if is_authorized(near) && is_key_file(content) {
+        if !is_judged && content.trim_ascii_start().starts_with(b"{") && is_authorized(near) {
+            is_judged = true;
+            if !is_key_file(content) {
+                continue;
+            }
             let at = memmem::find(content, b"\"private_key\"").unwrap_or(at);
             return Some(Found { at, kind: AUTHORIZED_KEY });
         }

@@ -171,6 +171,11 @@ pub fn check_tag(tag: &str) -> Result<()> {
         .fix("rename or remove it"))
 }
 
+/// Whether the platform sets this variable itself, whatever the version says.
+pub fn is_reserved_variable(name: &str) -> bool {
+    RESERVED_VARIABLES.contains(&name)
+}
+
 /// Everything that is wrong with a version's environment, each with the variable it is about.
 /// Values are never repeated: they may be secrets.
 pub fn judge_environment(environment: &BTreeMap<String, String>) -> Vec<(Option<&str>, Box<Finding>)> {
@@ -179,7 +184,7 @@ pub fn judge_environment(environment: &BTreeMap<String, String>) -> Vec<(Option<
         let mut bytes = name.bytes();
         let valid = bytes.next().is_some_and(|c| c.is_ascii_alphabetic())
             && bytes.all(|c| c.is_ascii_alphanumeric() || c == b'_');
-        if RESERVED_VARIABLES.contains(&name.as_str()) {
+        if is_reserved_variable(name) {
             findings.push((
                 Some(name.as_str()),
                 finding::ENVIRONMENT_RESERVED

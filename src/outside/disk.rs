@@ -551,7 +551,7 @@ impl Stage {
                 (None, None) => Ok(true),
                 (Some(mut new), Some(old)) => {
                     let mut comparing = archive::Comparing::with(Some(old));
-                    io::copy(&mut new, &mut comparing).and_then(|_| comparing.is_same())
+                    io::copy(&mut new, &mut comparing).and_then(|_| comparing.into_verdict())
                 }
                 _ => Ok(false),
             };

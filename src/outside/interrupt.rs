@@ -19,20 +19,23 @@ pub fn finding() -> Box<Finding> {
 pub fn arm() {
     ARMED.call_once(|| {
         // Without a handler a signal still ends the process; only leftovers stay.
-        let _ = ctrlc::set_handler(|| {
-            // Holding the lock keeps a writer from committing what is being taken back.
-            let unfinished = unfinished();
-            for directory in unfinished.iter() {
-                remove(directory);
-            }
-            let mut err = io::stderr().lock();
-            if err.is_terminal() {
-                // A prompt hides the cursor while it waits.
-                let _ = err.write_all(b"\x1b[?25h\n");
-            }
-            std::process::exit(Exit::Interrupted as i32);
-        });
+        let _ = ctrlc::set_handler(take_back);
     });
+}
+
+#[expect(clippy::exit, reason = "the main thread may be waiting at a prompt")]
+fn take_back() {
+    // Holding the lock keeps a writer from committing what is being taken back.
+    let unfinished = unfinished();
+    for directory in unfinished.iter() {
+        remove(directory);
+    }
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        // A prompt hides the cursor while it waits.
+        let _ = err.write_all(b"\x1b[?25h\n");
+    }
+    std::process::exit(Exit::Interrupted as i32);
 }
 
 /// Until [`release`], `directory` is removed when a signal comes.

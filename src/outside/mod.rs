@@ -6,6 +6,7 @@
 )]
 
 pub mod disk;
+pub mod emulator;
 pub mod interrupt;
 pub mod packing;
 pub mod terminal;

@@ -234,6 +234,10 @@ impl Terminal {
         painted(text, GOOD, self.color_out)
     }
 
+    pub fn bad(&self, text: &str) -> String {
+        painted(text, ERROR, self.color_out)
+    }
+
     pub fn faint(&self, text: &str) -> String {
         painted(text, FAINT, self.color_out)
     }

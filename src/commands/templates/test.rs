@@ -1,17 +1,306 @@
-use super::Filter;
-use crate::commands::Context;
-use crate::model::finding::{Exit, Result};
-use crate::model::template::Templates;
+//! `templates test`: combinations of language, mode and runtime in, which of them render, parse, pack,
+//! pass `check` and answer as they should out.
+
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
 use clap::Args;
-/// t
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Combination, Filter};
+use crate::commands::Context;
+use crate::model::archive::Archive;
+use crate::model::finding::{self, Exit, Finding, Result, Severity};
+use crate::model::manifest;
+use crate::model::mode::Mode;
+use crate::model::project::{DIST, Project};
+use crate::model::rules;
+use crate::model::runtime::Lang;
+use crate::model::settings::parse_timeout;
+use crate::model::template::Templates;
+use crate::outside::emulator::{
+    self, Call, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings, is_for_want_of_network,
+};
+use crate::outside::packing;
+use crate::outside::terminal::{Format, Terminal};
+
+/// How long a first start may take here: an instance of the platform starts on a quieter machine.
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// A service account that no cloud has.
+const ACCOUNT: &str = "ajelocalfnscaffold00";
+
+/// Render, parse, pack, check and run combinations: all, or those of one language, mode or runtime
 #[derive(Debug, Args)]
 pub struct Test {
     #[command(flatten)]
     filter: Filter,
+    /// Leave out running: no interpreter is started and nothing is installed
+    #[arg(long)]
+    no_run: bool,
+    /// An interpreter to run with, instead of those on PATH; may be repeated
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    interpreter: Vec<PathBuf>,
+    /// Take dependencies from the cache and fetch none
+    #[arg(long, conflicts_with = "no_run")]
+    offline: bool,
 }
+
+/// What became of one combination.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    combination: String,
+    passed: Vec<&'static str>,
+    /// What it ran on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interpreter: Option<String>,
+    /// Why it was not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<Box<Finding>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Box<Finding>>,
+    #[serde(skip)]
+    warning: Option<Box<Finding>>,
+}
+
 impl Test {
-    pub fn run(self, _context: &Context, templates: &Templates) -> Result<Exit> {
-        self.filter.combinations(templates)?;
-        Ok(Exit::Done)
+    pub fn run(self, context: &Context, templates: &Templates) -> Result<Exit> {
+        let terminal = &context.terminal;
+        let combinations = self.filter.combinations(templates)?;
+        let test_all = |lang: Lang| -> Vec<Outcome> {
+            let of_lang = combinations.iter().filter(|combination| combination.runtime.lang == lang);
+            of_lang.map(|combination| self.test(terminal, combination)).collect()
+        };
+        // Languages share no dependencies, so neither waits for what the other installs.
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let workers = Lang::ALL.map(|lang| scope.spawn(move || test_all(lang)));
+            workers.into_iter().flat_map(|worker| worker.join().expect("testing does not panic")).collect()
+        });
+        self.say(terminal, &outcomes)?;
+        let failed = outcomes.iter().any(|outcome| outcome.failed.is_some());
+        Ok(if failed { Exit::Findings } else { Exit::Done })
     }
+
+    fn say(&self, terminal: &Terminal, outcomes: &[Outcome]) -> Result<()> {
+        let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
+        let (failed, skipped) =
+            (count(|outcome| outcome.failed.is_some()), count(|outcome| outcome.skipped.is_some()));
+        if terminal.format != Format::Text {
+            return terminal.say_json(&json!({
+                "ok": failed == 0,
+                "error": outcomes.iter().find_map(|outcome| outcome.failed.as_ref()),
+                "combinations": outcomes,
+            }));
+        }
+        let width = outcomes.iter().map(|outcome| outcome.combination.len()).max().unwrap_or(0);
+        for outcome in outcomes {
+            let verdict = match (&outcome.failed, &outcome.skipped) {
+                (Some(_), _) => terminal.bad("failed "),
+                (None, Some(_)) => terminal.faint("skipped"),
+                (None, None) => terminal.good("ok     "),
+            };
+            let on = outcome.interpreter.as_deref().map_or(String::new(), |on| format!(" on {on}"));
+            terminal.say(&format!(
+                "{verdict} {:<width$}  {}{on}",
+                outcome.combination,
+                outcome.passed.join(" ")
+            ))?;
+        }
+        let mut said: Vec<&Finding> = Vec::new();
+        for outcome in outcomes {
+            let findings = [&outcome.warning, &outcome.skipped, &outcome.failed];
+            for problem in findings.into_iter().flatten() {
+                // Many combinations lack the same interpreter.
+                if !said.contains(&&**problem) {
+                    terminal.warn(problem);
+                    said.push(problem);
+                }
+            }
+        }
+        let verdict = if failed == 0 { terminal.good("ok") } else { terminal.bad("failed") };
+        terminal
+            .say(&format!("{verdict}: {} combinations, {failed} failed, {skipped} not run", outcomes.len()))
+    }
+
+    fn test(&self, terminal: &Terminal, combination: &Combination<'_>) -> Outcome {
+        let mut outcome = Outcome {
+            combination: combination.path(),
+            passed: Vec::new(),
+            interpreter: None,
+            skipped: None,
+            failed: None,
+            warning: None,
+        };
+        if let Err(problem) = self.take_steps(terminal, combination, &mut outcome) {
+            let why = match problem.why {
+                Some(why) => format!("{}\n{why}", problem.message),
+                None => problem.message,
+            };
+            let step = if outcome.passed.is_empty() { "render" } else { STEPS[outcome.passed.len()] };
+            let failure = finding::TEMPLATE_TEST.finding(format!("{}: {step} failed", outcome.combination));
+            let failure = failure.why(why).at(format!("templates/{}", combination.template.name));
+            outcome.failed = Some(match problem.fix {
+                Some(fix) => failure.fix(fix),
+                None => failure,
+            });
+        }
+        outcome
+    }
+
+    fn take_steps(
+        &self,
+        terminal: &Terminal,
+        combination: &Combination<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let runtime = combination.runtime;
+        let mut project = combination.project()?;
+        outcome.passed.push("render");
+        let entrypoint = project.manifest.version.entrypoint.clone();
+        worst(rules::judge_entrypoint(&project.files, runtime, &entrypoint))?;
+        outcome.passed.push("parse");
+        packing::in_memory(&mut project)?;
+        outcome.passed.push("pack");
+        let packed = project.files.get(&format!("{DIST}/{}", runtime.lang.archive_name()));
+        let archive = Archive::open(Cursor::new(packed.map_or(&[][..], Vec::as_slice)))?;
+        let text = project.files.get(manifest::FILE).map_or(&[][..], Vec::as_slice);
+        let (read, lines) = manifest::parse(&String::from_utf8_lossy(text))?;
+        worst(rules::judge_manifest(&read, &lines))?;
+        worst(rules::judge_code(&archive, runtime, &entrypoint))?;
+        outcome.passed.push("check");
+        if self.no_run {
+            return Ok(());
+        }
+        let interpreter = match Interpreter::find(runtime, &self.interpreter) {
+            Ok(interpreter) => interpreter,
+            Err(problem) => {
+                outcome.skipped = Some(problem);
+                return Ok(());
+            }
+        };
+        outcome.interpreter =
+            Some(format!("{} {}", emulator::language_name(runtime.lang), interpreter.version));
+        outcome.warning = interpreter.judge(runtime);
+        let run = Run {
+            project: &project,
+            archive: &archive,
+            combination,
+            interpreter: &interpreter,
+            offline: self.offline,
+            terminal,
+        };
+        match run.all() {
+            Err(problem) if is_for_want_of_network(&problem) => outcome.skipped = Some(problem),
+            result => {
+                result?;
+                outcome.passed.push("run");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// In order; each needs the one before.
+const STEPS: [&str; 6] = ["render", "parse", "pack", "check", "run", "run"];
+
+/// The first error among the findings.
+fn worst(findings: Vec<Box<Finding>>) -> Result<()> {
+    match findings.into_iter().find(|finding| finding.severity == Severity::Error) {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// A packed combination with its interpreter.
+struct Run<'a> {
+    project: &'a Project,
+    archive: &'a Archive<Cursor<&'a [u8]>>,
+    combination: &'a Combination<'a>,
+    interpreter: &'a Interpreter,
+    offline: bool,
+    terminal: &'a Terminal,
+}
+
+impl Run<'_> {
+    /// With a token, without one, and where the handler asks for it, with a service that fails.
+    fn all(&self) -> Result<()> {
+        let account = Identity::Fake;
+        let expected = account.document(1).unwrap_or_default();
+        let (status, body) = self.call(Some(ACCOUNT), None)?;
+        if status != 200 || body != expected {
+            return Err(unexpected("with a service account", "200 and the token document", status, &body));
+        }
+        let refused = "an error status and a JSON reason";
+        let (status, body) = self.call(None, None)?;
+        if status < 400 || body.get("error").is_none() {
+            return Err(unexpected("without a service account", refused, status, &body));
+        }
+        if self.combination.mode == Mode::Api {
+            let (status, body) = self.call(Some(ACCOUNT), Some(Fault::Status(500)))?;
+            if status != 502 || body.get("error").is_none() {
+                return Err(unexpected(
+                    "while the metadata service answers 500",
+                    "502 and a JSON reason",
+                    status,
+                    &body,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Status and body of one call in a fresh instance.
+    fn call(&self, account: Option<&str>, fault: Option<Fault>) -> Result<(u64, Value)> {
+        let mut manifest = self.project.manifest.clone();
+        manifest.version.service_account_id = account.map(str::to_owned);
+        let function = Function {
+            archive: self.archive,
+            manifest: &manifest,
+            runtime: self.combination.runtime,
+            interpreter: self.interpreter,
+        };
+        let settings = Settings {
+            identity: account.map_or(Identity::None, |_| Identity::Fake),
+            fault,
+            offline: self.offline,
+            load_limit: LOAD_LIMIT,
+            output: Arc::new(|_, _| ()),
+            progress: &|text| self.terminal.note(&format!("{}: {text}", self.combination.path())),
+        };
+        let mut emulator = Emulator::start(&function, settings)?;
+        let limit = Duration::from_secs(parse_timeout(&manifest.version.timeout)?);
+        let call = Call { request_id: "00000000-0000-4000-8000-000000000000", limit };
+        let answer = emulator.call(EVENT, &call).map_err(|failure| failed(&failure))?;
+        let envelope: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let body = envelope.get("body").and_then(Value::as_str).unwrap_or_default();
+        let status = envelope.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
+        Ok((status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body))))
+    }
+}
+
+/// The least that an HTTP call carries.
+const EVENT: &str = r#"{"httpMethod":"GET","headers":{},"multiValueHeaders":{},"queryStringParameters":{},"multiValueQueryStringParameters":{},"requestContext":{},"body":"","isBase64Encoded":true}"#;
+
+fn failed(failure: &Failure) -> Box<Finding> {
+    match failure {
+        Failure::Raised(raised) => {
+            finding::FUNCTION_FAILED.finding("the function raised an error").why(raised.text.clone())
+        }
+        Failure::Ended(how) => {
+            finding::FUNCTION_FAILED.finding(format!("the function's process ended with {how}"))
+        }
+        Failure::TimedOut(limit) => {
+            finding::FUNCTION_TIMEOUT.finding(format!("no answer within {} s", limit.as_secs()))
+        }
+    }
+}
+
+fn unexpected(when: &str, wanted: &str, status: u64, body: &Value) -> Box<Finding> {
+    finding::FUNCTION_FAILED
+        .finding(format!("{when} it should answer {wanted}"))
+        .why(format!("it answered {status} and {body}"))
 }

@@ -20,7 +20,7 @@ impl<R: Read> Comparing<R> {
     ///
     /// # Errors
     /// What reading the other stream gave.
-    pub fn is_same(self) -> io::Result<bool> {
+    pub fn into_verdict(self) -> io::Result<bool> {
         match (self.error, self.other) {
             (Some(error), _) => Err(error),
             (None, None) => Ok(false),
@@ -67,7 +67,7 @@ mod tests {
             for piece in ["ab", "", "cd", "ef"] {
                 comparing.write_all(piece.as_bytes()).unwrap();
             }
-            assert_eq!(comparing.is_same().unwrap(), same, "{other:?}");
+            assert_eq!(comparing.into_verdict().unwrap(), same, "{other:?}");
         }
     }
 
@@ -81,6 +81,6 @@ mod tests {
         }
         let mut comparing = Comparing::with(Some(Broken));
         comparing.write_all(b"x").unwrap();
-        assert!(comparing.is_same().is_err());
+        assert!(comparing.into_verdict().is_err());
     }
 }

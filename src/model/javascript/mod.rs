@@ -1,10 +1,49 @@
-use crate::model::{finding::Finding, runtime::Runtime, sources::Sources};
-pub fn judge_entrypoint(_: &dyn Sources, _: &Runtime, _: &str) -> Vec<Box<Finding>> {
-    vec![]
+//! The archive's JavaScript in, out: what will keep the platform from loading or calling it.
+//!
+//! Nothing is run. Files are parsed, and what a module exports is followed from where it is written
+//! to where it is made; where only running would tell, the answer is "unknown", never "missing".
+
+mod binding;
+mod builtins;
+mod candidates;
+mod commonjs;
+mod dependencies;
+mod effect;
+mod entrypoint;
+mod esm;
+mod esmodule;
+mod evaluate;
+mod graph;
+mod missing;
+mod module;
+mod nesting;
+mod parse;
+mod resolve;
+mod survey;
+mod syntax;
+mod value;
+
+use crate::model::finding::Finding;
+use crate::model::runtime::Runtime;
+use crate::model::sources::Sources;
+
+/// A finding as it is handed on.
+pub type Problem = Box<Finding>;
+
+/// Whether the archive has the entry point, and whether it can be called with event and context.
+pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+    entrypoint::judge(sources, runtime, entrypoint)
 }
-pub fn judge_dependencies(_: &dyn Sources, _: &Runtime, _: &str) -> Vec<Box<Finding>> {
-    vec![]
+
+/// Whether package.json can be read, and whether all that the entry point's code imports will be there.
+pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+    dependencies::judge(sources, runtime, entrypoint::file(sources, entrypoint).as_deref())
 }
-pub fn handlers(_: &dyn Sources) -> Vec<String> {
-    vec![]
+
+/// Entry points that could be meant, the best guess first.
+pub fn handlers(sources: &dyn Sources) -> Vec<String> {
+    candidates::handlers(sources)
 }
+
+#[cfg(test)]
+mod tests;

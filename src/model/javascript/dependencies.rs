@@ -1,0 +1,297 @@
+//! What the entry point's code imports and what the archive declares in, what will be missing out.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::model::finding::{self, Severity};
+use crate::model::javascript::Problem;
+use crate::model::javascript::builtins;
+use crate::model::javascript::esm;
+use crate::model::javascript::graph::Graph;
+use crate::model::javascript::resolve::{self, Request, strip_mark};
+use crate::model::javascript::survey::{How, ImportSite, When};
+use crate::model::runtime::Runtime;
+use crate::model::sources::Sources;
+
+const PACKAGE: &str = "package.json";
+const LOCK: &str = "package-lock.json";
+
+/// The package that nodejs10, 12 and 14 bring along: the platform's SDK before its version 2.
+const PREINSTALLED: &str = "yandex-cloud";
+const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
+/// npm installs peer dependencies since its version 7, which came with Node.js 15.
+const PEERS_SINCE: (u32, u32) = (15, 0);
+
+pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> Vec<Problem> {
+    let package = match package(sources) {
+        Ok(package) => package,
+        Err(problem) => return vec![problem],
+    };
+    let Some(entry) = entry else { return Vec::new() };
+    let graph = Graph::new(sources);
+    let judge = Judge { graph: &graph, runtime, package: package.as_ref() };
+    let mut findings = Vec::new();
+    let mut told = BTreeSet::new();
+    for (path, module) in graph.reachable(entry) {
+        for import in &module.survey.imports {
+            let found = judge.import(&path, import);
+            // One package is one problem, however often it is imported.
+            findings.extend(found.filter(|problem| told.insert((problem.rule.id, problem.message.clone()))));
+        }
+    }
+    findings
+}
+
+/// The archive's own package.json, if it has one.
+///
+/// # Errors
+/// [`finding::PACKAGE_JSON_INVALID`].
+fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
+    let Some(bytes) = sources.read(PACKAGE) else { return Ok(None) };
+    let invalid = |message: String| {
+        finding::PACKAGE_JSON_INVALID
+            .finding(message)
+            .why("the platform runs npm on it when a version is created, and that would fail")
+            .fix("correct it: `npm pkg fix` and `npm install --dry-run` read it as the platform does")
+            .at(PACKAGE)
+    };
+    let json: Json = serde_json::from_slice(strip_mark(&bytes)).map_err(|error| {
+        let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
+        invalid(format!("`{PACKAGE}` is not valid JSON: {error}")).line(line)
+    })?;
+    let Json::Object(object) = &json else {
+        return Err(invalid(format!("`{PACKAGE}` is not a JSON object")));
+    };
+    for key in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
+        match object.get(key) {
+            None => {}
+            Some(Json::Object(ranges)) => {
+                if let Some((name, _)) = ranges.iter().find(|(_, range)| !range.is_string()) {
+                    return Err(invalid(format!(
+                        "`{name}` in `{key}` of `{PACKAGE}` is not a version range"
+                    )));
+                }
+            }
+            Some(_) => {
+                return Err(invalid(format!("`{key}` in `{PACKAGE}` does not map names to version ranges")));
+            }
+        }
+    }
+    Ok(Some(json))
+}
+
+struct Judge<'j> {
+    graph: &'j Graph<'j>,
+    runtime: &'j Runtime,
+    package: Option<&'j Json>,
+}
+
+impl Judge<'_> {
+    fn import(&self, path: &str, import: &ImportSite) -> Option<Problem> {
+        if import.when == When::Try {
+            return None;
+        }
+        let problem = match Request::of(&import.specifier, path) {
+            request @ Request::File(_) => self.file(path, import, &request)?,
+            Request::Builtin(name) => self.builtin(&name)?,
+            Request::Package(name) => self.package(&name, path, import)?,
+            Request::Other => return None,
+        };
+        let mut problem = problem.at(path).line(import.line);
+        if import.when == When::Call {
+            // The function that needs it may never be called.
+            problem.severity = problem.severity.min(Severity::Warning);
+        }
+        Some(problem)
+    }
+
+    fn file(&self, path: &str, import: &ImportSite, request: &Request) -> Option<Problem> {
+        if self.graph.file(request, import.how).is_some() {
+            return None;
+        }
+        let specifier = &import.specifier;
+        let problem = finding::DEPENDENCY_UNDECLARED
+            .finding(format!("`{path}` imports `{specifier}`, which the archive does not have"));
+        let would_be_required = match request {
+            Request::File(Some(file)) => resolve::require(self.graph.sources, file),
+            _ => None,
+        };
+        Some(match would_be_required {
+            Some(file) => problem
+                .why("`import` takes no extension for granted and looks into no directory")
+                .fix(format!("write the whole name of `{file}`")),
+            None => problem
+                .why("`fnscaffold pack --list` shows what is packed")
+                .fix("correct the path, or let [package] include the file"),
+        })
+    }
+
+    fn builtin(&self, name: &str) -> Option<Problem> {
+        let id = self.runtime.id;
+        let problem = &finding::DEPENDENCY_UNDECLARED;
+        match builtins::prefixed_since(name) {
+            Some(since) if since <= self.runtime.version() => None,
+            Some((major, minor)) => Some(
+                problem
+                    .finding(format!("{id} does not know `node:{name}`"))
+                    .why(format!(
+                        "Node.js has it from {major}.{minor} on; {id} is {}",
+                        self.runtime.interpreter
+                    ))
+                    .fix(if builtins::is_builtin(name) {
+                        format!("leave the prefix out: `{name}`")
+                    } else {
+                        "take a newer runtime".to_owned()
+                    }),
+            ),
+            None => Some(
+                problem
+                    .finding(format!("Node.js has no module `node:{name}`"))
+                    .fix(format!("correct the name, or declare a package `{name}` and leave `node:` out")),
+            ),
+        }
+    }
+
+    fn package(&self, name: &str, path: &str, import: &ImportSite) -> Option<Problem> {
+        if builtins::is_builtin(name) {
+            return None;
+        }
+        let vendored = resolve::vendored(self.graph.sources, name, path);
+        let declared = self.declared(name);
+        let preinstalled = name == PREINSTALLED && self.runtime.version() < PREINSTALLED_UNTIL;
+        if vendored.is_some() || declared || preinstalled || self.is_itself(name) {
+            return self.node_fetch(name, vendored.as_deref(), import);
+        }
+        let problem = &finding::DEPENDENCY_UNDECLARED;
+        if self.range("devDependencies", name).is_some() {
+            return Some(
+                problem
+                    .finding(format!("`{name}` is only in `devDependencies`"))
+                    .why("the platform installs production dependencies only")
+                    .fix(format!("move it: `npm install --save-prod {name}`")),
+            );
+        }
+        if self.range("peerDependencies", name).is_some() {
+            return Some(
+                problem
+                    .finding(format!("`{name}` is only in `peerDependencies`"))
+                    .why(format!("the npm of {} does not install those", self.runtime.id))
+                    .fix(format!("move it: `npm install --save-prod {name}`")),
+            );
+        }
+        let why = match self.package {
+            Some(_) => "it is not in `dependencies` of package.json, nor in the archive's node_modules",
+            None => "the archive has neither a package.json nor a node_modules with it",
+        };
+        Some(
+            problem
+                .finding(format!("the package `{name}` is imported but not declared"))
+                .why(why)
+                .fix(format!("`npm install {name}`, and pack package.json with its lock file")),
+        )
+    }
+
+    fn range(&self, key: &str, name: &str) -> Option<&str> {
+        self.package?.get(key)?.get(name)?.as_str()
+    }
+
+    fn declared(&self, name: &str) -> bool {
+        let has = |key| self.range(key, name).is_some();
+        let peers = self.runtime.version() >= PEERS_SINCE;
+        has("dependencies") || has("optionalDependencies") || (peers && has("peerDependencies"))
+    }
+
+    /// A package may import itself by its name if it says what it exports.
+    fn is_itself(&self, name: &str) -> bool {
+        let package = self.package.filter(|package| package.get("exports").is_some());
+        package.and_then(|package| package.get("name")?.as_str()).is_some_and(|own| own == name)
+    }
+
+    /// node-fetch is the package that the platform's old examples require, and its version 3 cannot be.
+    fn node_fetch(&self, name: &str, vendored: Option<&str>, import: &ImportSite) -> Option<Problem> {
+        if name != "node-fetch" || import.how != How::Require || self.runtime.version() >= esm::REQUIRE_SINCE
+        {
+            return None;
+        }
+        let range = ["dependencies", "optionalDependencies", "peerDependencies"]
+            .iter()
+            .find_map(|key| self.range(key, name));
+        // npm installs what the lock says; without one, the newest that the range allows.
+        let major = self
+            .locked(name)
+            .and_then(|version| major(&version))
+            .or_else(|| range.and_then(newest_major))
+            .or_else(|| {
+                let package = resolve::package(self.graph.sources, vendored?)?;
+                major(package.get("version")?.as_str()?)
+            })?;
+        if major < 3 {
+            return None;
+        }
+        Some(
+            finding::DEPENDENCY_INCOMPATIBLE
+                .finding(format!(
+                    "node-fetch {major} cannot be loaded with `require()` on {}",
+                    self.runtime.id
+                ))
+                .why("from version 3 on it is an ES module")
+                .fix("`npm install node-fetch@2`, load it with `import()`, or use the built-in `fetch`"),
+        )
+    }
+
+    fn locked(&self, name: &str) -> Option<String> {
+        let bytes = self.graph.sources.read(LOCK)?;
+        let lock: Json = serde_json::from_slice(strip_mark(&bytes)).ok()?;
+        let key = format!("node_modules/{name}");
+        let entry = lock.get("packages").and_then(|packages| packages.get(&key));
+        let entry = entry.or_else(|| lock.get("dependencies")?.get(name))?;
+        Some(entry.get("version")?.as_str()?.to_owned())
+    }
+}
+
+fn major(version: &str) -> Option<u64> {
+    version.split('.').next()?.trim_start_matches(['v', '=']).parse().ok()
+}
+
+/// The highest major version that a range allows, with "any" as the newest that there is.
+fn newest_major(range: &str) -> Option<u64> {
+    const NEWEST: u64 = 3;
+    let one = |alternative: &str| {
+        let alternative = alternative.trim();
+        let last = alternative.split_whitespace().last().unwrap_or_default();
+        match last.trim_start_matches(['^', '~', '=', 'v']) {
+            "" | "*" | "x" | "X" | "latest" => Some(NEWEST),
+            text if text.starts_with('>') => Some(NEWEST),
+            text if text.starts_with("<=") => major(text.trim_start_matches("<=")),
+            text if text.starts_with('<') => {
+                major(text.trim_start_matches('<')).map(|major| major.saturating_sub(1))
+            }
+            text => major(text),
+        }
+    };
+    range.split("||").filter_map(one).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_allow_versions() {
+        for (range, expected) in [
+            ("^2.6.7", Some(2)),
+            ("2", Some(2)),
+            ("3.3.2", Some(3)),
+            ("~3.0", Some(3)),
+            ("*", Some(3)),
+            ("latest", Some(3)),
+            (">=2.6", Some(3)),
+            (">=2 <3", Some(2)),
+            ("^2 || ^3", Some(3)),
+            ("github:node-fetch/node-fetch", None),
+        ] {
+            assert_eq!(newest_major(range), expected, "{range}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! An entry point and the archive's files in, what keeps the platform from calling it out.
+
+use crate::model::finding;
+use crate::model::javascript::Problem;
+use crate::model::javascript::esm;
+use crate::model::javascript::graph::{Answer, Graph, Place};
+use crate::model::javascript::missing;
+use crate::model::javascript::module::Module;
+use crate::model::javascript::parse::Trouble;
+use crate::model::javascript::resolve;
+use crate::model::javascript::value::{Kind, Signature, Value};
+use crate::model::runtime::Runtime;
+use crate::model::sources::Sources;
+
+/// What the platform makes of the text: it splits at dots and takes the first two pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'e> {
+    /// The module's path from the root of the archive; empty for the root itself.
+    pub module: &'e str,
+    pub export: &'e str,
+}
+
+/// # Errors
+/// [`finding::ENTRYPOINT_FORMAT`], when the platform would not take the text as it looks.
+fn parse(entrypoint: &str) -> Result<Entry<'_>, Problem> {
+    let pieces: Vec<&str> = entrypoint.split('.').collect();
+    match pieces.as_slice() {
+        [export] if !export.is_empty() => Ok(Entry { module: "", export }),
+        [module, export] if !module.is_empty() && !export.is_empty() => Ok(Entry { module, export }),
+        [module, export, dropped @ ..] if !dropped.is_empty() && !module.is_empty() => {
+            let fix = match (*export, dropped) {
+                ("js" | "mjs" | "cjs" | "ts", [name]) => {
+                    format!("leave the extension out: `{module}.{name}`")
+                }
+                _ => {
+                    "take dots out of file and directory names, and export the handler by one name".to_owned()
+                }
+            };
+            let dropped = dropped.join(".");
+            Err(finding::ENTRYPOINT_FORMAT
+                .finding(format!("the entry point `{entrypoint}` has more than one dot"))
+                .why(format!(
+                    "the platform splits it at the dots and takes the first two pieces: it would load \
+                     `{module}` and call `{export}`; `{dropped}` is dropped without a word"
+                ))
+                .fix(fix))
+        }
+        _ => Err(finding::ENTRYPOINT_FORMAT
+            .finding(format!("the entry point `{entrypoint}` is not FILE.FUNCTION"))
+            .why("the platform takes what is before the first dot as the module and what follows as the export")
+            .fix("write the handler's file without `.js`, a dot and the exported name: `index.main`")),
+    }
+}
+
+/// The file that the entry point's module is, if the entry point can be read and the file is there.
+pub fn file(sources: &dyn Sources, entrypoint: &str) -> Option<String> {
+    let entry = parse(entrypoint).ok()?;
+    resolve::require(sources, &resolve::join("", entry.module)?)
+}
+
+pub fn judge(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+    let entry = match parse(entrypoint) {
+        Ok(entry) => entry,
+        Err(problem) => return vec![problem],
+    };
+    let Some(path) = file(sources, entrypoint) else {
+        return vec![missing::file(sources, entry)];
+    };
+    let graph = Graph::new(sources);
+    let mut findings = Vec::new();
+    for (path, module) in graph.reachable(&path) {
+        findings.extend(judge_source(&module, &path, runtime));
+    }
+    findings.extend(esm::judge(&graph, runtime, &path));
+    if graph.module(&path).trouble.is_none() {
+        findings.extend(judge_export(&graph, &path, entry));
+    }
+    findings
+}
+
+/// Whether a file parses, and whether the runtime has its syntax.
+fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Problem> {
+    let mut findings = Vec::new();
+    match &module.trouble {
+        Some(Trouble::Syntax { line, message }) => findings.push(
+            finding::SOURCE_SYNTAX
+                .finding(format!("`{path}` does not parse: {message}"))
+                .fix("correct the syntax error")
+                .at(path)
+                .line(*line),
+        ),
+        Some(Trouble::TooDeep) => findings.push(
+            finding::ENTRYPOINT_UNKNOWN
+                .finding(format!("`{path}` is nested too deeply to be read"))
+                .fix("`fnscaffold check --load` loads it under the real interpreter")
+                .at(path),
+        ),
+        None => {}
+    }
+    let (id, interpreter) = (runtime.id, runtime.interpreter);
+    for (syntax, line) in &module.survey.syntax {
+        let Some(support) = syntax.support().filter(|support| !support.has(runtime.version())) else {
+            continue;
+        };
+        let why = match (support.since, support.until) {
+            (_, Some((major, minor))) if runtime.version() >= (major, minor) => {
+                format!("Node.js dropped it in {major}.{minor}; {id} is {interpreter}")
+            }
+            (Some((major, minor)), _) => {
+                format!("Node.js has it from {major}.{minor} on; {id} is {interpreter}")
+            }
+            (None, _) => "no version of Node.js has it".to_owned(),
+        };
+        findings.push(
+            finding::SYNTAX_TOO_NEW
+                .finding(format!("`{path}` uses {}, which {id} does not have", support.name))
+                .why(why)
+                .fix("write it in older syntax, compile it for this version, or take a newer runtime")
+                .at(path)
+                .line(*line),
+        );
+    }
+    findings
+}
+
+fn judge_export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Option<Problem> {
+    match graph.export(path, entry.export) {
+        Answer::Found(place, value) => judge_value(&place, &value, entry),
+        Answer::Absent => Some(missing::export(graph, path, entry)),
+        Answer::Unknown(why) => Some(unknown(path, entry, why)),
+    }
+}
+
+fn judge_value(place: &Place, value: &Value, entry: Entry<'_>) -> Option<Problem> {
+    let Entry { export, .. } = entry;
+    let not_callable = |what: &str, why: &str, fix: &str| {
+        finding::ENTRYPOINT_NOT_CALLABLE
+            .finding(format!("`{export}` is {what}, not a function"))
+            .why(why)
+            .fix(fix)
+            .at(&place.path)
+            .line(place.line)
+    };
+    let calls = "the platform calls it as `handler(event, context)`";
+    let fix = "export a function by that name";
+    match &value.kind {
+        Kind::Function(signature) => judge_signature(place, signature, export),
+        Kind::Class => Some(not_callable(
+            "a class",
+            "a class cannot be called without `new`",
+            "export a function that makes an instance and calls its method",
+        )),
+        Kind::Data("undefined") => Some(not_callable("undefined", "nothing that is known sets it", fix)),
+        Kind::Data(what) => Some(not_callable(what, calls, fix)),
+        Kind::Object => Some(not_callable("an object", calls, fix)),
+        Kind::Import(_) | Kind::Unknown => {
+            let why = "its value is the result of a call or a choice";
+            Some(unknown(&place.path, entry, why.to_owned()).line(place.line))
+        }
+    }
+}
+
+fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option<Problem> {
+    let third = signature.third.as_ref()?;
+    let name = &third.name;
+    let mut problem = finding::ENTRYPOINT_SIGNATURE
+        .finding(format!("`{export}` takes a third parameter, `{name}`"))
+        .why("the platform passes event and context only: there is no callback, so the third is undefined")
+        .fix("make it an `async` function that returns the response")
+        .at(&place.path)
+        .line(third.line);
+    if !third.used {
+        // It stands there for nothing, and the function works without it.
+        problem.severity = finding::Severity::Warning;
+        problem = problem.fix(format!("remove `{name}`"));
+    }
+    Some(problem)
+}
+
+fn unknown(path: &str, entry: Entry<'_>, why: String) -> Problem {
+    finding::ENTRYPOINT_UNKNOWN
+        .finding(format!("whether `{}` can be called cannot be told without running the code", entry.export))
+        .why(why)
+        .fix("`fnscaffold check --load` loads it under the real interpreter")
+        .at(path)
+}

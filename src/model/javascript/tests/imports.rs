@@ -1,0 +1,116 @@
+//! What is told of dependencies.
+
+use crate::model::javascript::tests::{Texts, depend, files, told};
+
+#[test]
+fn dependencies_must_be_there() {
+    let package = r#"{
+        "name": "own", "exports": "./index.js",
+        "dependencies": {"axios": "^1", "@scope/declared": "1"},
+        "optionalDependencies": {"sharp": "*"},
+        "peerDependencies": {"react": "*"},
+        "devDependencies": {"jest": "*"}
+    }"#;
+    let cases: &[(&str, &str, &str)] = &[
+        ("require('axios');", "nodejs22", ""),
+        ("require('@scope/declared/deep/file');", "nodejs22", ""),
+        ("require('sharp');", "nodejs22", ""),
+        ("require('own/x');", "nodejs22", ""),
+        ("require('fs'); require('node:fs/promises'); require('crypto');", "nodejs22", ""),
+        ("require('./lib/util'); require('./lib'); require('./data');", "nodejs22", ""),
+        ("require('vendored'); require('@scope/vendored/x');", "nodejs22", ""),
+        ("import('axios');", "nodejs22", ""),
+        ("require(name); require('/abs'); require('#internal'); import('https://x/y.js');", "nodejs22", ""),
+        ("require('react');", "nodejs22", ""),
+        ("require('react');", "nodejs14", "dependency-undeclared index.js:1"),
+        ("require('jest');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("\nrequire('lodash/get');\nrequire('lodash');", "nodejs22", "dependency-undeclared index.js:2"),
+        ("require('@scope/other');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("import x from 'lodash';", "nodejs22", "dependency-undeclared index.js:1"),
+        ("export * from 'lodash';", "nodejs22", "dependency-undeclared index.js:1"),
+        ("import('lodash');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("require(`lodash`);", "nodejs22", "dependency-undeclared index.js:1"),
+        ("require('./gone');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("require('../outside');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("import './lib/util'; ", "nodejs22", "dependency-undeclared index.js:1"),
+        ("import './lib/util.js'; ", "nodejs22", ""),
+        ("try { require('lodash') } catch {}", "nodejs22", ""),
+        ("exports.x = () => require('lodash');", "nodejs22", "dependency-undeclared index.js:1 (warning)"),
+        ("(function (require) { require('lodash') });", "nodejs22", ""),
+        ("require('yandex-cloud');", "nodejs14", ""),
+        ("require('yandex-cloud');", "nodejs16", "dependency-undeclared index.js:1"),
+        ("require('node:sqlite'); require('node:test');", "nodejs22", ""),
+        ("require('node:sqlite');", "nodejs18", "dependency-undeclared index.js:1"),
+        ("require('node:fs');", "nodejs12", "dependency-undeclared index.js:1"),
+        ("require('node:lodash');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("require('sqlite');", "nodejs22", "dependency-undeclared index.js:1"),
+        ("require('./lib/needs');", "nodejs22", "dependency-undeclared lib/needs.js:1"),
+        ("require('./lib/nested');", "nodejs22", ""),
+    ];
+    for (text, runtime, expected) in cases {
+        let sources = files(&[
+            ("index.js", text),
+            ("package.json", package),
+            ("data.json", "{}"),
+            ("lib/index.js", ""),
+            ("lib/util.js", ""),
+            ("lib/needs.js", "require('lodash')"),
+            ("lib/nested.js", "require('inner')"),
+            ("lib/node_modules/inner/index.js", ""),
+            ("node_modules/vendored/index.js", "require('not-looked-into')"),
+            ("node_modules/@scope/vendored/x.js", ""),
+        ]);
+        assert_eq!(
+            told(&depend(&sources, runtime, "index.handler")).join(", "),
+            *expected,
+            "{runtime} {text}"
+        );
+    }
+    let bare = files(&[("index.js", "require('axios')")]);
+    let finding = depend(&bare, "nodejs22", "index.handler").remove(0);
+    assert_eq!(finding.why.unwrap(), "the archive has neither a package.json nor a node_modules with it");
+    assert!(depend(&bare, "nodejs22", "gone.handler").is_empty());
+}
+
+#[test]
+fn package_json_must_be_readable() {
+    for (text, expected) in [
+        ("{}", ""),
+        ("\u{feff}{}", ""),
+        (r#"{"dependencies": {"a": "1"}}"#, ""),
+        ("{\n  \"name\": \"a\",\n}", "package-json-invalid package.json:3"),
+        ("", "package-json-invalid package.json:1"),
+        ("[]", "package-json-invalid package.json"),
+        (r#"{"dependencies": ["a"]}"#, "package-json-invalid package.json"),
+        (r#"{"dependencies": {"a": 1}}"#, "package-json-invalid package.json"),
+    ] {
+        let sources = files(&[("index.js", ""), ("package.json", text)]);
+        assert_eq!(told(&depend(&sources, "nodejs22", "index.handler")).join(", "), expected, "{text}");
+    }
+}
+
+#[test]
+fn node_fetch_3_needs_a_newer_require() {
+    let version_3 = ("package.json", r#"{"dependencies": {"node-fetch": "^3.3.0"}}"#);
+    let version_2 = ("package.json", r#"{"dependencies": {"node-fetch": "^2.6.7"}}"#);
+    let any = ("package.json", r#"{"dependencies": {"node-fetch": "*"}}"#);
+    let lock = ("package-lock.json", r#"{"packages": {"node_modules/node-fetch": {"version": "2.7.0"}}}"#);
+    let vendored = ("node_modules/node-fetch/package.json", r#"{"version": "3.3.2", "type": "module"}"#);
+    let requires = ("index.js", "const fetch = require('node-fetch');");
+    let imports = ("index.js", "const fetch = import('node-fetch');");
+    let wrong = "dependency-incompatible index.js:1";
+    let cases: &[(Texts<'_>, &str, &str)] = &[
+        (&[requires, version_3], "nodejs16", wrong),
+        (&[requires, version_3], "nodejs18", wrong),
+        (&[requires, version_3], "nodejs22", ""),
+        (&[requires, version_2], "nodejs16", ""),
+        (&[requires, any], "nodejs16", wrong),
+        (&[requires, any, lock], "nodejs16", ""),
+        (&[requires, vendored], "nodejs16", wrong),
+        (&[imports, version_3], "nodejs16", ""),
+    ];
+    for (sources, runtime, expected) in cases {
+        let found = depend(&files(sources), runtime, "index.handler");
+        assert_eq!(told(&found).join(", "), *expected, "{runtime} {sources:?}");
+    }
+}

@@ -1,0 +1,213 @@
+// Runs inside the interpreter: loads the function as the platform does, calls it for fnscaffold, and
+// ends when fnscaffold does. Node.js 10 and newer.
+//
+// Messages are JSON, one a line, over a socket of its own: standard output and error are the function's.
+"use strict";
+
+const net = require("net");
+const path = require("path");
+const url = require("url");
+
+const where = process.env.FNSCAFFOLD_CONTROL.split(" ");
+delete process.env.FNSCAFFOLD_CONTROL;
+
+const redirect = path.join(__dirname, "preload", "redirect.js");
+require(redirect);
+
+// A socket's path, or a port of this machine and the secret that opens it.
+const socket = where.length === 1 ? net.connect(where[0]) : net.connect(Number(where[0]), "127.0.0.1");
+socket.setEncoding("utf8");
+if (where.length === 2) socket.write(where[1] + "\n");
+// Nothing of the function outlives fnscaffold; handlers of `exit` are not asked.
+socket.on("close", () => process.kill(process.pid, "SIGKILL"));
+socket.on("error", () => process.kill(process.pid, "SIGKILL"));
+
+let pieces = [];
+socket.on("data", (text) => {
+  const lines = text.split("\n");
+  for (const line of lines.slice(0, -1)) {
+    pieces.push(line);
+    const whole = pieces.join("");
+    pieces = [];
+    receive(JSON.parse(whole));
+  }
+  pieces.push(lines[lines.length - 1]);
+});
+
+function send(message) {
+  socket.write(JSON.stringify(message) + "\n");
+}
+
+let settings;
+let handler;
+/** Calls that have no answer yet, by number. */
+const pending = new Map();
+
+function receive(message) {
+  if (message.type === "call") {
+    call(message);
+  } else {
+    settings = message;
+    start().then(
+      () => send({ type: "ready", version: process.version }),
+      (error) => send(Object.assign({ type: "broken", text: trace(error), problem: error && error.fnscaffold }, describe(error)))
+    );
+  }
+}
+
+async function start() {
+  Object.assign(process.env, settings.environment);
+  // Programs that the function starts are redirected too.
+  const preload = "--require " + JSON.stringify(redirect);
+  process.env.NODE_OPTIONS = process.env.NODE_OPTIONS ? preload + " " + process.env.NODE_OPTIONS : preload;
+  process.chdir(settings.code);
+  // The platform splits at dots and drops what follows the second piece.
+  const parts = settings.entrypoint.split(".", 2);
+  const name = parts[parts.length - 1];
+  const file = parts.length === 2 ? path.join(settings.code, parts[0]) : settings.code;
+  const exported = (await load(file))[name];
+  if (exported === undefined) {
+    throw problem("missing", "Can't find handler function " + name + " in " + file);
+  }
+  if (typeof exported !== "function") {
+    throw problem("not-callable", "Handler " + name + " in " + file + " must be function");
+  }
+  handler = exported;
+}
+
+async function load(file) {
+  try {
+    return require(file);
+  } catch (error) {
+    const asynchronous = error && (error.code === "ERR_REQUIRE_ESM" || error.code === "ERR_REQUIRE_ASYNC_MODULE");
+    if (!asynchronous || !settings.modules) throw error;
+    return import(url.pathToFileURL(require.resolve(file)).href);
+  }
+}
+
+function problem(kind, message) {
+  return Object.assign(new Error(shown(message)), { fnscaffold: kind });
+}
+
+function call(message) {
+  const answer = (reply) => {
+    if (pending.delete(message.id)) send(Object.assign({ id: message.id }, reply));
+  };
+  const fail = (error) => answer(Object.assign({ type: "raised", text: trace(error) }, describe(error)));
+  const succeed = (result) => {
+    try {
+      // `undefined` has no JSON: an empty answer.
+      const text = JSON.stringify(result);
+      answer({ type: "answer", result: text === undefined ? "" : text });
+    } catch (error) {
+      fail(error);
+    }
+  };
+  pending.set(message.id, fail);
+  try {
+    const event = parse(message.event);
+    const result = handler(event, contextOf(message.context, event));
+    if (result instanceof Promise) {
+      result.then(succeed, fail);
+    } else if (result === undefined) {
+      throw new Error("Non-async entry point should provide a result. Return a value or use async function instead.");
+    } else {
+      succeed(result);
+    }
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** An error that nobody caught belongs to the calls that are running; outside of a call it is only said. */
+function uncaught(error) {
+  if (pending.size === 0) {
+    console.error(trace(error));
+  }
+  for (const fail of Array.from(pending.values())) fail(error);
+}
+process.on("uncaughtException", uncaught);
+process.on("unhandledRejection", uncaught);
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return { payload: text };
+  }
+}
+
+function contextOf(facts, event) {
+  const context = {
+    awsRequestId: facts.request_id,
+    requestId: facts.request_id,
+    invokedFunctionArn: facts.function_id,
+    functionName: facts.function_id,
+    functionVersion: facts.version_id,
+    functionFolderId: facts.folder_id,
+    memoryLimitInMB: String(facts.memory),
+    deadlineMs: facts.deadline,
+    logGroupName: "",
+    uberTraceId: facts.trace_id,
+    _data: event,
+    getRemainingTimeInMillis: () => facts.deadline - Date.now(),
+    getPayload: () => payloadOf(event),
+  };
+  if (facts.token) context.token = facts.token;
+  return context;
+}
+
+function payloadOf(event) {
+  if (!event || !event.headers) return Buffer.alloc(0);
+  const type = event.headers["Content-Type"];
+  if (type === "application/json") return event.body === undefined ? {} : JSON.parse(event.body);
+  const body = Buffer.from(event.body === undefined ? "" : event.body, event.isBase64Encoded ? "base64" : "utf8");
+  if (type === "application/x-www-form-urlencoded") return require("querystring").parse(body.toString());
+  return body;
+}
+
+/** The platform's form of an error. What is no error has none of the fields. */
+function describe(error) {
+  if (error === undefined || error === null) return {};
+  return {
+    errorMessage: typeof error.message === "string" ? shown(error.message) : error.message,
+    errorType: error.name,
+    stackTrace: typeof error.stack === "string" ? rows(error).map(frame) : undefined,
+  };
+}
+
+/** Rows of the stack up to this file's, without the error's own text. */
+function rows(error) {
+  let stack = error.stack;
+  const head = [error.name + ": " + error.message, String(error.message), String(error.name)];
+  const found = head.find((text) => text && stack.startsWith(text));
+  if (found) stack = stack.slice(found.length);
+  const lines = stack.split("\n").filter((line) => line.trim() !== "");
+  const end = lines.findIndex((line) => line.includes(__filename));
+  return (end < 0 ? lines : lines.slice(0, end)).map(shown);
+}
+
+function frame(row) {
+  const call = /^\s*at (?:(.*) \()?(.*?)(?::(\d+))?(?::(\d+))?\)?$/.exec(row);
+  if (!call) return { line: row };
+  const number = (text) => (text === undefined ? null : Number(text));
+  return { function: call[1] || null, file: call[2] || null, line: number(call[3]), column: number(call[4]) };
+}
+
+/** The error as the interpreter tells it, without this file's rows. */
+function trace(error) {
+  if (!error || typeof error.stack !== "string") return "Uncaught " + require("util").inspect(error);
+  const lines = error.stack.split("\n");
+  const end = lines.findIndex((line) => line.startsWith("    at ") && line.includes(__filename));
+  const kept = (end < 0 ? lines : lines.slice(0, end)).filter((line) => !/^(- |From )/.test(line) || !line.includes(__filename));
+  return shown(kept.filter((line) => !/^    at .*\(?(node:)?internal\//.test(line)).join("\n"));
+}
+
+/** Text in which places are named as they are on the platform. */
+function shown(text) {
+  for (const place of settings ? settings.places : []) {
+    text = text.split(url.pathToFileURL(place[0]).href).join("file://" + place[1]);
+    text = text.split(place[0]).join(place[1]);
+  }
+  return text;
+}

@@ -1,0 +1,210 @@
+"""Runs inside the interpreter: loads the function as the platform does, calls it for fnscaffold, and
+ends when fnscaffold does. CPython 3.7 and newer.
+
+Messages are JSON, one a line, over a socket of its own: standard output and error are the function's.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from _thread import start_new_thread
+
+import _socket
+
+try:
+    from _queue import SimpleQueue
+except ImportError:
+    from queue import SimpleQueue
+
+
+class Control:
+    """The way to fnscaffold and back."""
+
+    def __init__(self, where):
+        # A socket's path, or a port of this machine and the secret that opens it.
+        if len(where) == 1:
+            self.socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            self.socket.connect(where[0])
+        else:
+            self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+            self.socket.connect(("127.0.0.1", int(where[0])))
+            self.socket.send(where[1].encode() + b"\n")
+        self.messages = SimpleQueue()
+        start_new_thread(self._receive, ())
+
+    def _receive(self):
+        pieces = []
+        while True:
+            try:
+                data = self.socket.recv(1 << 16)
+            except OSError:
+                data = b""
+            if not data:
+                # Nothing of the function outlives fnscaffold, whatever it is doing.
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+                return
+            *lines, rest = data.split(b"\n")
+            for line in lines:
+                self.messages.put(b"".join(pieces) + line)
+                pieces = []
+            pieces.append(rest)
+
+    def next(self):
+        return json.loads(self.messages.get().decode("utf-8"))
+
+    def send(self, message):
+        data = memoryview(json.dumps(message).encode("utf-8") + b"\n")
+        while data:
+            data = data[self.socket.send(data) :]
+
+
+class Context:
+    """What the handler gets as its second argument."""
+
+    def __init__(self, facts):
+        self.aws_request_id = facts["request_id"]
+        self.deadline_ms = facts["deadline"]
+        self.function_folder_id = facts["folder_id"]
+        self.function_name = facts["function_id"]
+        self.function_version = facts["version_id"]
+        self.invoked_function_arn = facts["function_id"]
+        self.log_group_name = ""
+        self.log_stream_name = facts["version_id"]
+        self.memory_limit_in_mb = facts["memory"]
+        self.request_id = facts["request_id"]
+        self.token = facts["token"]
+
+    def get_remaining_time_in_millis(self):
+        return self.deadline_ms - int(time.time() * 1000)
+
+
+class Problem(Exception):
+    """Why an entry point that was imported cannot be called."""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Function:
+    def __init__(self, settings):
+        self.places = settings["places"]
+        self.code = settings["code"]
+        self.loop = None
+        os.environ.update(settings["environment"])
+        os.chdir(self.code)
+        sys.path[0] = self.code
+        paths = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")]
+        if settings["packages"]:
+            import site
+
+            # A directory of packages may hold .pth files, which only `site` reads.
+            site.addsitedir(settings["packages"])
+            paths.append(settings["packages"])
+        # Programs that the function starts are redirected too.
+        paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        self.entrypoint = settings["entrypoint"]
+
+    def load(self):
+        from importlib import import_module
+
+        module, _, name = self.entrypoint.rpartition(".")
+        loaded = import_module(module)
+        if not hasattr(loaded, name):
+            raise Problem("missing", "module '%s' has no attribute '%s'" % (module, name))
+        self.handler = getattr(loaded, name)
+        if not callable(self.handler):
+            raise Problem("not-callable", "'%s' in module '%s' is not callable" % (name, module))
+
+    def call(self, message):
+        try:
+            event = json.loads(message["event"])
+        except ValueError:
+            event = message["event"]
+        result = self.handler(event, Context(message["context"]))
+        if hasattr(type(result), "__await__"):
+            result = self.wait(result)
+        return json.dumps(result)
+
+    def wait(self, awaitable):
+        import asyncio
+
+        async def waiting():
+            return await awaitable
+
+        if self.loop is None:
+            # Before 3.10 objects made at import time are bound to the loop that is there already.
+            self.loop = asyncio.get_event_loop() if sys.version_info < (3, 10) else asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+        return self.loop.run_until_complete(waiting())
+
+    def describe(self, error):
+        """The platform's form of an error, and the interpreter's own."""
+        import traceback
+
+        trace = theirs = error.__traceback__
+        while trace is not None:
+            # What stands below the last frame of ours is the function's, but for the import machinery.
+            if self.is_machinery(trace.tb_frame.f_code.co_filename, trace is theirs):
+                theirs = trace.tb_next
+            trace = trace.tb_next
+        trace = theirs
+        text = traceback.format_exception(type(error), error, trace)
+        return {
+            "errorMessage": self.shown(str(error)),
+            "errorType": type(error).__name__,
+            "stackTrace": [self.shown(frame) for frame in traceback.format_tb(trace)],
+            "text": self.shown("".join(text)).rstrip("\n"),
+            "problem": getattr(error, "kind", None) if isinstance(error, Problem) else None,
+        }
+
+    @staticmethod
+    def is_machinery(name, leads):
+        imports = name.startswith("<frozen importlib") or name.replace("\\", "/").endswith("importlib/__init__.py")
+        return name == __file__ or (leads and imports)
+
+    def shown(self, text):
+        """Text in which places are named as they are on the platform."""
+        for place, name in self.places:
+            text = text.replace(place, name)
+        return text
+
+
+def main():
+    for stream in (sys.stdout, sys.stderr):
+        # A line is a record of the log at once, also when the process is about to be killed.
+        stream.reconfigure(encoding="utf-8", line_buffering=True)
+    if not hasattr(__builtins__, "exit"):
+        import site
+
+        site.setquit()
+        site.sethelper()
+    control = Control(os.environ.pop("FNSCAFFOLD_CONTROL").split(" "))
+    preload = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
+    sys.path.insert(0, preload)
+    import _fnscaffold_redirect  # noqa: F401
+
+    del sys.path[0]
+    function = Function(control.next())
+    try:
+        function.load()
+    except Exception as error:
+        control.send(dict(function.describe(error), type="broken"))
+    else:
+        control.send({"type": "ready", "version": "%d.%d.%d" % sys.version_info[:3]})
+    while True:
+        message = control.next()
+        try:
+            reply = {"type": "answer", "result": function.call(message)}
+        except Exception as error:
+            reply = dict(function.describe(error), type="raised")
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        control.send(dict(reply, id=message["id"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+//! The files of an archive in, the temporary directory that a function runs in out: its code, read-only,
+//! the bootstrap, and a place for temporary files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::install::Installed;
+use crate::model::archive;
+use crate::model::finding::{self, Result};
+use crate::model::runtime::Lang;
+use crate::model::sources::Sources;
+use crate::outside::disk::{self, Stage};
+
+/// How the platform names the directories of a function. Source: the vendor's page
+/// functions/concepts/runtime/environment-variables.
+pub const CODE: &str = "/function/code";
+pub const RUNTIME: &str = "/function/runtime";
+
+/// A function's surroundings. Dropped, they are gone.
+pub struct Home {
+    stage: Stage,
+    root: PathBuf,
+    /// Where the code lies: inside, or a directory that is not ours.
+    pub code: PathBuf,
+}
+
+impl Home {
+    /// A home without code.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn new() -> Result<Self> {
+        let stage = Stage::within(&std::env::temp_dir())?;
+        // Interpreters name files by their real paths.
+        let root =
+            fs::canonicalize(stage.path()).map_err(|error| disk::io_finding("open", stage.path(), &error))?;
+        let code = root.join(CODE.trim_start_matches('/'));
+        let home = Self { stage, root, code };
+        home.make("tmp")?;
+        for (name, text) in [
+            ("bootstrap.js", include_str!("bootstrap.js")),
+            ("bootstrap.py", include_str!("bootstrap.py")),
+            ("preload/redirect.js", include_str!("redirect.js")),
+            ("preload/_fnscaffold_redirect.py", include_str!("redirect.py")),
+            ("preload/sitecustomize.py", include_str!("sitecustomize.py")),
+        ] {
+            home.stage.write(&format!("{}/{name}", RUNTIME.trim_start_matches('/')), text.as_bytes())?;
+        }
+        Ok(home)
+    }
+
+    /// Puts the code in, with what was installed for it, and gives the directory for sys.path.
+    ///
+    /// # Errors
+    /// Those of [`unpack`].
+    pub fn furnish(
+        &mut self,
+        sources: &dyn Sources,
+        installed: Installed,
+        lang: Lang,
+    ) -> Result<Option<PathBuf>> {
+        let mut packages = None;
+        match (installed, lang) {
+            (Installed::Code(code), _) => {
+                self.code = code;
+                return Ok(None);
+            }
+            (Installed::Packages(directory), Lang::Nodejs) => {
+                unpack(sources, &self.code)?;
+                let link = self.code.join("node_modules");
+                link_directory(&directory, &link)
+                    .map_err(|error| disk::io_finding("write", &link, &error))?;
+            }
+            (Installed::Packages(directory), Lang::Python) => {
+                unpack(sources, &self.code)?;
+                packages = Some(directory);
+            }
+            (Installed::Nothing, _) => unpack(sources, &self.code)?,
+        }
+        set_modes(&self.code, Access::Read).map_err(|error| disk::io_finding("write", &self.code, &error))?;
+        Ok(packages)
+    }
+
+    pub fn runtime(&self) -> PathBuf {
+        self.root.join(RUNTIME.trim_start_matches('/'))
+    }
+
+    pub fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    pub fn control(&self) -> PathBuf {
+        self.root.join("control")
+    }
+
+    /// Tells the redirection where the metadata service listens.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn set_port(&self, port: u16) -> Result<()> {
+        self.stage
+            .write(&format!("{}/preload/port", RUNTIME.trim_start_matches('/')), port.to_string().as_bytes())
+    }
+
+    /// What interpreters call the directories, and what the platform calls them.
+    pub fn places(&self) -> Vec<(String, &'static str)> {
+        let code = fs::canonicalize(&self.code).unwrap_or_else(|_| self.code.clone());
+        vec![(code.display().to_string(), CODE), (self.runtime().display().to_string(), RUNTIME)]
+    }
+
+    fn make(&self, name: &str) -> Result<()> {
+        let path = self.root.join(name);
+        fs::create_dir_all(&path).map_err(|error| disk::io_finding("write", &path, &error))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // A read-only directory's files cannot be removed.
+        let own = self.root.join(CODE.trim_start_matches('/'));
+        if own.exists() {
+            let _ = set_modes(&own, Access::Write);
+        }
+    }
+}
+
+/// Writes every file below `directory`.
+///
+/// # Errors
+/// [`finding::IO`], [`finding::PATH_UNSAFE`], and [`finding::ARCHIVE_UNREADABLE`] for a file that cannot
+/// be read.
+pub fn unpack(sources: &dyn Sources, directory: &Path) -> Result<()> {
+    let failed = |path: &Path, error: &io::Error| disk::io_finding("write", path, error);
+    fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+    for name in sources.names() {
+        if name.ends_with('/') {
+            continue;
+        }
+        archive::check_path(name)?;
+        let bytes = sources.read(name).ok_or_else(|| {
+            finding::ARCHIVE_UNREADABLE.finding(format!("`{name}` cannot be read")).at(name)
+        })?;
+        let path = directory.join(name);
+        let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
+        parent.and_then(|()| fs::write(&path, &bytes)).map_err(|error| failed(&path, &error))?;
+        if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
+            make_program(&path).map_err(|error| failed(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing can be changed or added.
+    Read,
+    /// Nothing can be changed.
+    ReadFiles,
+    Write,
+}
+
+/// What may be done to everything in a directory. The platform mounts the code read-only.
+///
+/// # Errors
+/// What the operating system says.
+#[cfg(unix)]
+pub fn set_modes(directory: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // Directories can be entered only while they are readable, so each is changed before its entries.
+    for entry in WalkDir::new(directory) {
+        let entry = entry?;
+        if entry.path_is_symlink() {
+            continue;
+        }
+        let mode = entry.metadata()?.permissions().mode();
+        let mode = match access {
+            Access::ReadFiles if entry.file_type().is_dir() => continue,
+            Access::Read | Access::ReadFiles => mode & !0o222,
+            Access::Write => mode | 0o200,
+        };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub fn set_modes(_: &Path, _: Access) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn make_program(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_program(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+/// Links to directories need a privilege there.
+#[cfg(not(unix))]
+fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
+    for entry in WalkDir::new(target) {
+        let entry = entry?;
+        let to = link.join(entry.path().strip_prefix(target).unwrap_or(entry.path()));
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Whose token a function gets: a service account or none in, a token that never prints itself out.
+
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::model::finding::{self, Result};
+use crate::outside::disk;
+
+/// Where a real token may come from when no file is named.
+const VARIABLE: &str = "FNSCAFFOLD_IAM_TOKEN";
+
+/// Begins the token of a function that nobody gave a real one. Real ones begin with `t1.`.
+const FAKE: &str = "fake-iam-token-from-fnscaffold";
+
+/// Seconds that the platform's tokens live at most, and that its pages show.
+const LIFETIME: u64 = 43_200;
+
+/// A text that Debug does not show and Display does not have.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// The service account's token, or that there is none because the function has no service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    None,
+    Fake,
+    Real(Secret),
+}
+
+impl Identity {
+    /// The token of `file` or of the environment, else a fake one; none without a service account.
+    ///
+    /// # Errors
+    /// [`finding::IO`], and [`finding::ANSWER_INVALID`] for what cannot be a token.
+    pub fn of(service_account: Option<&str>, file: Option<&Path>) -> Result<Self> {
+        if service_account.is_none_or(str::is_empty) {
+            return Ok(Self::None);
+        }
+        let (text, from) = match (file, std::env::var(VARIABLE)) {
+            (Some(file), _) => (disk::read_text(file)?, file.display().to_string()),
+            (None, Ok(text)) if !text.trim().is_empty() => (text, VARIABLE.to_owned()),
+            _ => return Ok(Self::Fake),
+        };
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(finding::ANSWER_INVALID
+                .finding(format!("{from} holds no IAM token"))
+                .why("a token is one line of visible ASCII characters")
+                .fix(format!("`yc iam create-token > {from}`, or leave it out and take a fake one")));
+        }
+        Ok(Self::Real(Secret(text.to_owned())))
+    }
+
+    /// The token document, as the context and the metadata service give it. `serial` tells fake tokens
+    /// apart.
+    pub fn document(&self, serial: u32) -> Option<Value> {
+        let token = match self {
+            Self::None => return None,
+            Self::Fake => format!("{FAKE}-{serial:04}"),
+            Self::Real(secret) => secret.expose().to_owned(),
+        };
+        Some(json!({ "access_token": token, "expires_in": LIFETIME, "token_type": "Bearer" }))
+    }
+
+    /// `text` without the real token. A fake one is no secret and shows that it is fake.
+    pub fn redact(&self, text: &str) -> String {
+        match self {
+            Self::Real(secret) => text.replace(secret.expose(), "<IAM token>"),
+            Self::None | Self::Fake => text.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        let identity = Identity::Real(Secret("t1.9euelZq".to_owned()));
+        assert!(!format!("{identity:?}").contains("t1."));
+        assert_eq!(
+            identity.redact("{\"access_token\":\"t1.9euelZq\"}"),
+            "{\"access_token\":\"<IAM token>\"}"
+        );
+    }
+
+    #[test]
+    fn a_fake_token_is_never_taken_for_a_real_one() {
+        let document = Identity::Fake.document(1).unwrap();
+        let token = document["access_token"].as_str().unwrap();
+        assert!(token.starts_with("fake-"), "{token}");
+        assert!(!crate::model::secret::looks_secret(token));
+    }
+
+    #[test]
+    fn without_a_service_account_there_is_no_token() {
+        assert_eq!(Identity::of(None, None).unwrap(), Identity::None);
+        assert_eq!(Identity::of(Some(""), None).unwrap(), Identity::None);
+        assert_eq!(Identity::None.document(1), None);
+    }
+}

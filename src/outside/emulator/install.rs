@@ -1,0 +1,336 @@
+//! An archive's dependency file in, a directory with what the real npm or pip made of it out, from a
+//! cache where the same was installed before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::home::{self, Access};
+use super::interpreter::{self, Interpreter};
+use crate::model::finding::{self, Finding, Result};
+use crate::model::runtime::Lang;
+use crate::model::sources::Sources;
+use crate::outside::disk::{self, Stage};
+
+/// Part of every key: raise it when an entry's layout changes.
+const LAYOUT: &str = "1";
+
+/// Lines of npm or pip that a finding repeats.
+const LAST_LINES: usize = 15;
+
+/// Scripts of package.json that npm runs when it installs.
+const LIFECYCLE: [&str; 5] = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
+
+/// What was installed, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installed {
+    /// The archive names no dependencies.
+    Nothing,
+    /// A directory that stands beside the code: `node_modules`, or one for sys.path.
+    Packages(PathBuf),
+    /// The whole code, because installing may have changed it.
+    Code(PathBuf),
+}
+
+/// How to install.
+pub struct Installing<'a> {
+    pub interpreter: &'a Interpreter,
+    /// Nothing is fetched.
+    pub offline: bool,
+    /// Told what takes long.
+    pub progress: &'a dyn Fn(&str),
+}
+
+/// What an installation depends on, and what it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Packages, made from the dependency files alone.
+    Packages,
+    /// Packages, made from any file of the code.
+    PackagesOfCode,
+    /// The code itself.
+    Code,
+}
+
+impl Installing<'_> {
+    /// Installs what package.json or requirements.txt in the archive's root name, as the platform's
+    /// builder does when a version is made.
+    ///
+    /// # Errors
+    /// [`finding::INSTALL_FAILED`], [`finding::IO`], and those of [`home::unpack`].
+    pub fn run(&self, sources: &dyn Sources) -> Result<Installed> {
+        let file = self.interpreter.lang.dependency_file();
+        let Some(text) = sources.read(file) else { return Ok(Installed::Nothing) };
+        let Some(scope) = (match self.interpreter.lang {
+            Lang::Nodejs => scope_of_node(sources, &text),
+            Lang::Python => scope_of_python(&text),
+        }) else {
+            return Ok(Installed::Nothing);
+        };
+        let key = self.key(sources, scope);
+        let cache = cache_directory()?;
+        let entry = cache.join(&key);
+        if !entry.exists() {
+            if self.offline {
+                return Err(finding::INSTALL_FAILED
+                    .finding(format!("the dependencies in `{file}` are not in the cache"))
+                    .why(format!("--offline was given; they would be in `{}`", entry.display()))
+                    .fix("run it once without --offline")
+                    .at(file));
+            }
+            self.fill(sources, scope, &cache, &entry)?;
+        }
+        Ok(match scope {
+            Scope::Packages | Scope::PackagesOfCode => Installed::Packages(entry.join(self.packages())),
+            Scope::Code => Installed::Code(entry.join("code")),
+        })
+    }
+
+    const fn packages(&self) -> &'static str {
+        match self.interpreter.lang {
+            Lang::Nodejs => "node_modules",
+            Lang::Python => "packages",
+        }
+    }
+
+    /// The digest of everything that the result depends on.
+    fn key(&self, sources: &dyn Sources, scope: Scope) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        for text in [LAYOUT, std::env::consts::OS, std::env::consts::ARCH, &self.interpreter.series()] {
+            add(text.as_bytes());
+        }
+        let manifests =
+            ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc", "requirements.txt"];
+        for name in sources.names() {
+            if scope != Scope::Packages || manifests.contains(&name) {
+                add(name.as_bytes());
+                add(&sources.read(name).unwrap_or_default());
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Installs in a copy of the code and renames the result into the cache.
+    fn fill(&self, sources: &dyn Sources, scope: Scope, cache: &Path, entry: &Path) -> Result<()> {
+        let stage = Stage::within(cache)?;
+        let (code, done) = (stage.path().join("code"), stage.path().join("done"));
+        home::unpack(sources, &code)?;
+        let moved = |error| disk::io_finding("write", &done, &error);
+        fs::create_dir(&done).map_err(moved)?;
+        let packages = match self.interpreter.lang {
+            Lang::Nodejs => {
+                self.npm(&code, sources)?;
+                code.join("node_modules")
+            }
+            Lang::Python => {
+                let packages = stage.path().join("packages");
+                self.pip(&code, &packages)?;
+                packages
+            }
+        };
+        // Nothing to install makes no directory.
+        fs::create_dir_all(&packages).map_err(moved)?;
+        // What is in the cache is never written again, but can be removed like any other directory.
+        let (result, access) = match scope {
+            Scope::Packages | Scope::PackagesOfCode => (done.join(self.packages()), Access::ReadFiles),
+            Scope::Code => (done.join("code"), Access::Read),
+        };
+        fs::rename(if scope == Scope::Code { &code } else { &packages }, &result).map_err(moved)?;
+        home::set_modes(&result, access).map_err(moved)?;
+        match fs::rename(&done, entry) {
+            // Another process was faster with the same.
+            Err(_) if entry.exists() => home::set_modes(&done, Access::Write).map_err(moved),
+            result => result.map_err(moved),
+        }
+    }
+
+    fn npm(&self, code: &Path, sources: &dyn Sources) -> Result<()> {
+        let locked = sources.has("package-lock.json") || sources.has("npm-shrinkwrap.json");
+        let beside = self.interpreter.path.parent().map(|directory| directory.join("npm"));
+        let (npm, path) = match beside.filter(|npm| npm.is_file()) {
+            Some(npm) => (Some(npm), interpreter::path_with(self.interpreter.path.parent())),
+            // Its own Node.js runs it, which need not be the function's.
+            None => (interpreter::programs("npm").next(), interpreter::path_with(None)),
+        };
+        let Some(npm) = npm else {
+            return Err(finding::INSTALL_FAILED
+                .finding("npm is not on PATH, so the function's dependencies cannot be installed")
+                .fix("install npm, or vendor the dependencies with `fnscaffold pack --vendor`")
+                .at("package.json"));
+        };
+        let verb = if locked { "ci" } else { "install" };
+        (self.progress)(&format!("installing dependencies with npm {verb}"));
+        let mut command = Command::new(npm);
+        command
+            .args([
+                verb,
+                "--production",
+                "--no-audit",
+                "--no-fund",
+                "--no-update-notifier",
+                "--loglevel=error",
+            ])
+            .env("PATH", path)
+            .env_remove("NODE_OPTIONS");
+        finish(command, code, "npm", "package.json")
+    }
+
+    fn pip(&self, code: &Path, packages: &Path) -> Result<()> {
+        (self.progress)("installing dependencies with pip");
+        let mut command = Command::new(&self.interpreter.path);
+        command
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"])
+            .args(["--no-warn-script-location", "--requirement", "requirements.txt", "--target"])
+            .arg(packages)
+            .env_remove("PYTHONPATH")
+            .env_remove("PIP_TARGET");
+        finish(command, code, "pip", "requirements.txt")
+    }
+}
+
+fn finish(mut command: Command, directory: &Path, name: &str, file: &str) -> Result<()> {
+    let failed = |why: String| {
+        let network = [
+            "ENOTFOUND",
+            "EAI_AGAIN",
+            "ECONNREFUSED",
+            "ECONNRESET",
+            "ETIMEDOUT",
+            "ENETUNREACH",
+            "Temporary failure in name resolution",
+            "NewConnectionError",
+            "ConnectTimeoutError",
+        ];
+        let fix = if network.iter().any(|sign| why.contains(sign)) {
+            NO_NETWORK
+        } else {
+            "the platform runs the same installation: correct the dependencies it names"
+        };
+        finding::INSTALL_FAILED
+            .finding(format!("{name} could not install the function's dependencies"))
+            .why(why)
+            .fix(fix)
+            .at(file)
+    };
+    let output = command
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Err(failed(lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")))
+}
+
+/// The way out that tells a missing network from a wrong dependency.
+const NO_NETWORK: &str = "connect this machine to the package registry and run it again";
+
+/// Whether an installation failed only because nothing could be fetched.
+pub fn is_for_want_of_network(finding: &Finding) -> bool {
+    finding.rule == &finding::INSTALL_FAILED && finding.fix.as_deref() == Some(NO_NETWORK)
+}
+
+/// The builder runs npm whenever there is a package.json; one that names nothing changes nothing.
+fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
+    // npm itself says best what is wrong with a file that does not parse.
+    let Ok(package) = serde_json::from_slice::<Value>(text) else { return Some(Scope::Packages) };
+    let names =
+        |key: &str| package.get(key).and_then(Value::as_object).is_some_and(|table| !table.is_empty());
+    let runs =
+        LIFECYCLE.iter().any(|script| package.get("scripts").is_some_and(|all| all.get(script).is_some()));
+    let locals = ["dependencies", "optionalDependencies"].iter().any(|key| {
+        let table = package.get(*key).and_then(Value::as_object);
+        table.is_some_and(|table| table.values().any(|value| value.as_str().is_some_and(is_local)))
+    });
+    let depends = ["dependencies", "optionalDependencies", "peerDependencies"].into_iter().any(names);
+    if runs
+        || (depends
+            && (locals || package.get("workspaces").is_some() || sources.has_directory("node_modules")))
+    {
+        Some(Scope::Code)
+    } else {
+        depends.then_some(Scope::Packages)
+    }
+}
+
+/// Whether a version of package.json is a place in the code.
+fn is_local(version: &str) -> bool {
+    ["file:", "link:", "./", "../", "/", "~/"].iter().any(|prefix| version.starts_with(prefix))
+}
+
+fn scope_of_python(text: &[u8]) -> Option<Scope> {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<_> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let local = |line: &str| {
+        let file = [".whl", ".tar.gz", ".zip"].iter().any(|ending| line.ends_with(ending));
+        line.starts_with(['-', '.', '/']) || line.contains("file:") || (file && !line.contains("://"))
+    };
+    if lines.iter().any(|line| local(line)) {
+        Some(Scope::PackagesOfCode)
+    } else {
+        (!lines.is_empty()).then_some(Scope::Packages)
+    }
+}
+
+/// FNSCAFFOLD_CACHE, else the place that the system has for caches.
+fn cache_directory() -> Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
+    let base = if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Caches"))
+    } else if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
+    };
+    let directory = variable("FNSCAFFOLD_CACHE")
+        .or_else(|| base.map(|base| base.join("fnscaffold")))
+        .unwrap_or_else(|| std::env::temp_dir().join("fnscaffold-cache"))
+        .join("dependencies");
+    fs::create_dir_all(&directory).map_err(|error| disk::io_finding("create", &directory, &error))?;
+    fs::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn node(package: &str, others: &[&str]) -> Option<Scope> {
+        let files: BTreeMap<_, _> = others.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+        scope_of_node(&files, package.as_bytes())
+    }
+
+    #[test]
+    fn what_npm_is_run_for() {
+        assert_eq!(node("{}", &[]), None);
+        assert_eq!(node(r#"{"type":"module","dependencies":{}}"#, &[]), None);
+        assert_eq!(node(r#"{"devDependencies":{"a":"1"}}"#, &[]), None);
+        assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &[]), Some(Scope::Packages));
+        assert_eq!(node(r#"{"dependencies":{"a":"file:a"}}"#, &[]), Some(Scope::Code));
+        assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &["node_modules/a/index.js"]), Some(Scope::Code));
+        assert_eq!(node(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), Some(Scope::Code));
+        assert_eq!(node(r#"{"scripts":{"test":"x"}}"#, &[]), None);
+    }
+
+    #[test]
+    fn comments_need_no_pip() {
+        assert_eq!(scope_of_python(b"# nothing\n\n"), None);
+        assert_eq!(scope_of_python(b"requests\n"), Some(Scope::Packages));
+        assert_eq!(scope_of_python(b"a\n-r other.txt\n"), Some(Scope::PackagesOfCode));
+        assert_eq!(scope_of_python(b"./vendor/a.whl\n"), Some(Scope::PackagesOfCode));
+    }
+}

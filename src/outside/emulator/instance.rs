@@ -1,0 +1,410 @@
+//! A home and an entry point in, a warm interpreter out that answers calls until it is dropped, times
+//! out or ends.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::control;
+use super::home::Home;
+use super::interpreter::Interpreter;
+use super::output::{LAST_WORDS, Lines, Output, Pipes};
+use super::process::Group;
+use crate::model::finding::{self, Result};
+use crate::model::runtime::{Lang, Runtime};
+use crate::model::settings;
+
+/// What an instance is started with.
+pub struct Start<'a> {
+    pub interpreter: &'a Interpreter,
+    pub runtime: &'static Runtime,
+    pub entrypoint: &'a str,
+    /// Bytes.
+    pub memory: u64,
+    pub environment: &'a BTreeMap<String, String>,
+    /// A directory for sys.path; Node.js finds its packages in the code.
+    pub packages: Option<&'a std::path::Path>,
+    pub metadata_port: u16,
+    /// How long loading may take.
+    pub limit: Duration,
+    pub output: Output,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// The code raised an error, while it was loaded or called.
+    Raised(Raised),
+    /// The process ended: how it says, `exit code 1`.
+    Ended(String),
+    TimedOut(Duration),
+}
+
+/// An error that the code raised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raised {
+    /// `errorMessage`, `errorType` and `stackTrace` as the platform answers them.
+    pub document: Value,
+    /// As the interpreter prints it.
+    pub text: String,
+    pub problem: Option<Problem>,
+}
+
+/// What is wrong with an entry point whose module was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Problem {
+    Missing,
+    NotCallable,
+}
+
+/// What a handler gave, as JSON; nothing for Node.js's `undefined`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub text: String,
+    /// Bytes of memory that the process has held at most so far, where the system tells.
+    pub peak_memory: Option<u64>,
+}
+
+/// A running interpreter with the function loaded.
+pub struct Instance {
+    group: Arc<Group>,
+    calls: mpsc::UnboundedSender<Call>,
+    next: u64,
+}
+
+struct Call {
+    message: String,
+    id: u64,
+    reply: oneshot::Sender<std::result::Result<Answer, Failure>>,
+}
+
+impl Instance {
+    /// Starts the interpreter and loads the entry point.
+    ///
+    /// # Errors
+    /// [`finding::IO`] when no process can be started. That the code does not load is a [`Failure`].
+    pub async fn start(home: &Home, start: &Start<'_>) -> Result<std::result::Result<Self, Failure>> {
+        let deadline = Instant::now() + start.limit;
+        home.set_port(start.metadata_port)?;
+        let failed = |what: &str, error: &io::Error| {
+            finding::IO.finding(format!("could not {what}")).why(error.to_string())
+        };
+        let listener = control::Listener::bind(&home.control())
+            .map_err(|error| failed("listen for the interpreter", &error))?;
+        let mut command = command(home, start);
+        command.env("FNSCAFFOLD_CONTROL", listener.address());
+        let path = start.interpreter.path.display();
+        let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
+        let leader = child.id().unwrap_or_default();
+        let group =
+            Group::guard(leader).map_err(|error| failed("start a guard for the interpreter", &error))?;
+        let group = Arc::new(group);
+        let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
+        let connected = tokio::select! {
+            connected = timeout_at(deadline, listener.accept()) => connected,
+            status = child.wait() => {
+                pipes.finish().await;
+                return Ok(Err(Failure::Ended(describe(status))));
+            }
+        };
+        let (reader, mut writer) = match connected {
+            Err(_) => return Ok(Err(Failure::TimedOut(start.limit))),
+            Ok(connected) => connected.map_err(|error| failed("reach the interpreter", &error))?,
+        };
+        let hello = hello(home, start);
+        writer.write_all(hello.as_bytes()).await.map_err(|error| failed("reach the interpreter", &error))?;
+        let mut process = Process {
+            child,
+            pipes,
+            reader: Lines::new(reader, usize::MAX),
+            writer,
+            pending: BTreeMap::new(),
+        };
+        match timeout_at(deadline, process.message()).await {
+            Err(_) => {
+                group.kill();
+                process.pipes.finish().await;
+                Ok(Err(Failure::TimedOut(start.limit)))
+            }
+            Ok(None) => Ok(Err(Failure::Ended(process.end(&group).await))),
+            Ok(Some(Message::Broken(raised))) => {
+                group.kill();
+                process.pipes.finish().await;
+                Ok(Err(Failure::Raised(raised.into())))
+            }
+            Ok(Some(_)) => {
+                let (calls, received) = mpsc::unbounded_channel();
+                tokio::spawn(process.run(received, Arc::clone(&group)));
+                Ok(Ok(Self { group, calls, next: 0 }))
+            }
+        }
+    }
+
+    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call.
+    ///
+    /// # Errors
+    /// A [`Failure`]; after [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
+    pub async fn call(
+        &mut self,
+        event: &str,
+        facts: &Value,
+        limit: Duration,
+    ) -> std::result::Result<Answer, Failure> {
+        self.next += 1;
+        let message = json!({ "type": "call", "id": self.next, "event": event, "context": facts });
+        let (reply, answer) = oneshot::channel();
+        let call = Call { message: format!("{message}\n"), id: self.next, reply };
+        let ended = || Failure::Ended("it had ended before".to_owned());
+        self.calls.send(call).map_err(|_| ended())?;
+        match timeout_at(Instant::now() + limit, answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
+            Err(_) => {
+                // The platform ends the instance, and with it every other call in it.
+                self.group.kill();
+                Err(Failure::TimedOut(limit))
+            }
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.group.kill();
+    }
+}
+
+/// The interpreter with the platform's environment and nothing of this process's own.
+fn command(home: &Home, start: &Start<'_>) -> Command {
+    let Start { interpreter, runtime, .. } = start;
+    let (code, own) = (&home.code, home.runtime());
+    let mut command = Command::new(&interpreter.path);
+    match runtime.lang {
+        Lang::Nodejs => {
+            // What the older runtimes cannot load must not be loaded here.
+            let requires_modules = (20, 17)..=(u32::MAX, 0);
+            if runtime.version().0 < 22 && requires_modules.contains(&interpreter.numbers()) {
+                command.arg("--no-experimental-require-module");
+            }
+            command.arg(own.join("bootstrap.js"))
+        }
+        // Without the packages of this machine, which the platform does not have.
+        Lang::Python => command.args(["-S", "-s", "-B"]).arg(own.join("bootstrap.py")),
+    };
+    command.current_dir(code).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    command.env_clear();
+    let mut path = vec![code.clone(), own.join("bin"), own.clone()];
+    path.extend(interpreter.path.parent().map(std::path::Path::to_owned));
+    path.extend(["/usr/bin", "/usr/local/bin", "/sbin", "/bin"].map(Into::into));
+    command
+        .env("_HANDLER", start.entrypoint)
+        .env("AWS_LAMBDA_RUNTIME_API", "169.254.169.254")
+        .env("LAMBDA_RUNTIME_DIR", &own)
+        .env("LAMBDA_TASK_ROOT", code)
+        .env("PATH", std::env::join_paths(path).unwrap_or_default())
+        .env(
+            "LD_LIBRARY_PATH",
+            std::env::join_paths([code.join("shared-libs"), own.join("shared-libs")]).unwrap_or_default(),
+        )
+        .env("X_YCF_CONCURRENCY", "1")
+        .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
+        .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata_port))
+        .env("TMPDIR", home.temporary())
+        .env("TZ", "UTC");
+    if runtime.preloaded {
+        command.env("X_YCF_RUNTIME_POOL", "1");
+    } else {
+        command.envs(environment(start));
+    }
+    if cfg!(windows) {
+        // Without these no program starts there.
+        for name in ["SystemRoot", "SystemDrive", "windir"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command.env("TEMP", home.temporary()).env("TMP", home.temporary());
+    }
+    command
+}
+
+/// The version's own variables, but those that are the platform's.
+fn environment<'a>(start: &Start<'a>) -> impl Iterator<Item = (&'a String, &'a String)> {
+    start.environment.iter().filter(|(name, _)| !settings::is_reserved_variable(name))
+}
+
+/// The first message to the bootstrap.
+fn hello(home: &Home, start: &Start<'_>) -> String {
+    // A preloaded runtime is running before anyone knows these.
+    let environment: BTreeMap<_, _> =
+        if start.runtime.preloaded { environment(start).collect() } else { BTreeMap::new() };
+    let message = json!({
+        "type": "start",
+        "code": home.code,
+        "entrypoint": start.entrypoint,
+        "environment": environment,
+        "packages": start.packages,
+        "places": home.places(),
+        // The older runtimes load only what `require` can.
+        "modules": start.runtime.lang == Lang::Nodejs && start.runtime.version().0 >= 18,
+    });
+    format!("{message}\n")
+}
+
+/// What the bootstrap says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Message {
+    Ready,
+    Broken(Told),
+    Answer {
+        id: u64,
+        result: String,
+    },
+    Raised {
+        id: u64,
+        #[serde(flatten)]
+        told: Told,
+    },
+}
+
+/// An error as the bootstrap tells it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    error_message: Option<Value>,
+    error_type: Option<Value>,
+    stack_trace: Option<Value>,
+    text: String,
+    problem: Option<Problem>,
+}
+
+impl From<Told> for Raised {
+    fn from(told: Told) -> Self {
+        let mut document = serde_json::Map::new();
+        let fields = [
+            ("errorMessage", told.error_message),
+            ("errorType", told.error_type),
+            ("stackTrace", told.stack_trace),
+        ];
+        for (key, value) in fields {
+            if let Some(value) = value {
+                document.insert(key.to_owned(), value);
+            }
+        }
+        Self { document: Value::Object(document), text: told.text, problem: told.problem }
+    }
+}
+
+/// The interpreter's process and everything it says.
+struct Process {
+    child: Child,
+    pipes: Pipes,
+    reader: Lines<control::Reader>,
+    writer: control::Writer,
+    pending: BTreeMap<u64, oneshot::Sender<std::result::Result<Answer, Failure>>>,
+}
+
+impl Process {
+    /// The next message, or nothing when there will be none; output is passed on meanwhile.
+    async fn message(&mut self) -> Option<Message> {
+        loop {
+            if let Some(line) = self.reader.next_line() {
+                // What the function wrote before is heard before.
+                self.pipes.drain();
+                return serde_json::from_slice(&line).ok();
+            }
+            tokio::select! {
+                more = self.reader.fill() => if !more { return None },
+                () = self.pipes.pass_on() => {}
+            }
+        }
+    }
+
+    async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Call>, group: Arc<Group>) {
+        loop {
+            let call = tokio::select! {
+                message = self.message() => match message {
+                    Some(message) => { self.reply(message); continue }
+                    None => break,
+                },
+                call = calls.recv() => call,
+            };
+            // The instance was dropped.
+            let Some(call) = call else { return group.kill() };
+            self.pending.insert(call.id, call.reply);
+            if self.writer.write_all(call.message.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+        let how = self.end(&group).await;
+        for (_, reply) in std::mem::take(&mut self.pending) {
+            let _ = reply.send(Err(Failure::Ended(how.clone())));
+        }
+    }
+
+    fn reply(&mut self, message: Message) {
+        let peak_memory = self.child.id().and_then(peak_memory);
+        let (id, answer) = match message {
+            Message::Answer { id, result } => (id, Ok(Answer { text: result, peak_memory })),
+            Message::Raised { id, told } => (id, Err(Failure::Raised(told.into()))),
+            Message::Ready | Message::Broken(_) => return,
+        };
+        if let Some(reply) = self.pending.remove(&id) {
+            // The caller may have gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Waits for the end, and says how it was.
+    async fn end(&mut self, group: &Group) -> String {
+        let status = match tokio::time::timeout(LAST_WORDS, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                group.kill();
+                self.child.wait().await
+            }
+        };
+        group.finish();
+        self.pipes.finish().await;
+        describe(status)
+    }
+}
+
+fn describe(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Err(error) => error.to_string(),
+        Ok(status) => {
+            #[cfg(unix)]
+            if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+                return match signal {
+                    9 => "signal 9 (SIGKILL), as when memory runs out".to_owned(),
+                    signal => format!("signal {signal}"),
+                };
+            }
+            format!("exit code {}", status.code().unwrap_or(-1))
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak_memory(_: u32) -> Option<u64> {
+    None
+}

@@ -1,0 +1,250 @@
+//! A runtime in, the interpreter on this machine that comes nearest out, with its real version.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::model::finding::{self, Finding, Result};
+use crate::model::runtime::{Lang, Runtime};
+
+/// The oldest interpreters that the bootstraps run on, major and minor.
+const OLDEST_NODE: (u32, u32) = (10, 0);
+const OLDEST_PYTHON: (u32, u32) = (3, 7);
+
+/// An interpreter that has said its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    pub path: PathBuf,
+    pub lang: Lang,
+    /// `22.15.0`.
+    pub version: String,
+}
+
+impl Interpreter {
+    /// The first of `chosen` that is of the runtime's language and version, else the nearest of its
+    /// language; with none chosen, the same of what is on PATH.
+    ///
+    /// # Errors
+    /// [`finding::INTERPRETER_MISSING`].
+    pub fn find(runtime: &Runtime, chosen: &[PathBuf]) -> Result<Self> {
+        let candidates = if chosen.is_empty() { on_path(runtime) } else { chosen.to_vec() };
+        let mut nearest: Option<Self> = None;
+        let mut heard = Vec::new();
+        for candidate in &candidates {
+            match Self::probe(candidate) {
+                Ok(found) if found.lang != runtime.lang || !found.is_recent() => {
+                    heard.push(format!("`{}` is {} {}", candidate.display(), found.lang, found.version));
+                }
+                Ok(found) if found.fits(runtime) => return Ok(found),
+                Ok(found) => {
+                    let nearer = |other: &Self| other.distance(runtime) <= found.distance(runtime);
+                    nearest = nearest.filter(nearer).or(Some(found));
+                }
+                Err(why) => heard.push(format!("`{}` does not start: {why}", candidate.display())),
+            }
+        }
+        nearest.ok_or_else(|| missing(runtime, &heard))
+    }
+
+    /// Asks a program for its version.
+    fn probe(path: &Path) -> std::result::Result<Self, String> {
+        let said = said(path, &["--version"])?;
+        let (lang, version) = if let Some(version) = said.strip_prefix('v') {
+            (Lang::Nodejs, version)
+        } else if let Some(version) = said.strip_prefix("Python ") {
+            (Lang::Python, version)
+        } else {
+            return Err(format!("it says `{said}`"));
+        };
+        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let path = if is_script(path) {
+            behind(path, lang).unwrap_or_else(|| path.to_owned())
+        } else {
+            path.to_owned()
+        };
+        Ok(Self { path, lang, version })
+    }
+
+    /// Major and minor.
+    pub fn numbers(&self) -> (u32, u32) {
+        let digits = |part: &str| {
+            let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part[..end].parse().unwrap_or(0)
+        };
+        let mut parts = self.version.split('.').map(digits);
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+    }
+
+    fn is_recent(&self) -> bool {
+        self.numbers()
+            >= match self.lang {
+                Lang::Nodejs => OLDEST_NODE,
+                Lang::Python => OLDEST_PYTHON,
+            }
+    }
+
+    fn fits(&self, runtime: &Runtime) -> bool {
+        self.distance(runtime) == 0
+    }
+
+    /// Node.js counts its interfaces by major versions, Python by minor ones.
+    fn distance(&self, runtime: &Runtime) -> u32 {
+        let ((major, minor), (wanted_major, wanted_minor)) = (self.numbers(), runtime.version());
+        match self.lang {
+            Lang::Nodejs => major.abs_diff(wanted_major),
+            Lang::Python => minor.abs_diff(wanted_minor),
+        }
+    }
+
+    /// The finding for another version than the runtime's.
+    pub fn judge(&self, runtime: &Runtime) -> Option<Box<Finding>> {
+        (!self.fits(runtime)).then(|| {
+            finding::INTERPRETER_VERSION
+                .finding(format!("{} runs here on {} {}", runtime.id, name(self.lang), self.version))
+                .why(format!(
+                    "the platform has {} {}; `{}` is the nearest here",
+                    name(self.lang),
+                    runtime.interpreter,
+                    self.path.display()
+                ))
+                .fix("name another one with --interpreter PATH")
+        })
+    }
+
+    /// The shortest text that tells one set of installed dependencies from another.
+    pub fn series(&self) -> String {
+        let (major, minor) = self.numbers();
+        match self.lang {
+            Lang::Nodejs => format!("node-{major}"),
+            Lang::Python => format!("python-{major}.{minor}"),
+        }
+    }
+}
+
+pub const fn name(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Nodejs => "Node.js",
+        Lang::Python => "Python",
+    }
+}
+
+fn missing(runtime: &Runtime, heard: &[String]) -> Box<Finding> {
+    let wanted = program_names(runtime).join(", ");
+    let problem = finding::INTERPRETER_MISSING
+        .finding(format!("no {} was found that can run {}", name(runtime.lang), runtime.id))
+        .fix("install it, or name one with --interpreter PATH");
+    if heard.is_empty() {
+        problem.why(format!("PATH has none of {wanted}"))
+    } else {
+        problem.why(heard.join("\n"))
+    }
+}
+
+/// The names of the runtime's interpreter, the best first.
+fn program_names(runtime: &Runtime) -> Vec<String> {
+    let (major, minor) = runtime.version();
+    match runtime.lang {
+        Lang::Nodejs => vec!["node".to_owned()],
+        Lang::Python => vec![format!("python{major}.{minor}"), format!("python{major}"), "python".to_owned()],
+    }
+}
+
+/// Every program on PATH that may be the runtime's interpreter, the best name first.
+fn on_path(runtime: &Runtime) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    program_names(runtime)
+        .iter()
+        .flat_map(|name| programs(name))
+        .filter(|path| seen.insert(path.clone()))
+        .collect()
+}
+
+/// Every file called `name` on PATH, in its order.
+pub fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
+    let directories: Vec<_> = std::env::split_paths(&path).collect();
+    let name = name.to_owned();
+    directories
+        .into_iter()
+        .flat_map(move |directory| {
+            let name = name.clone();
+            endings.iter().map(move |ending| directory.join(format!("{name}{ending}")))
+        })
+        .filter(|path| path.is_file())
+}
+
+/// Whether the program is a script that starts the real one, as version managers have them.
+fn is_script(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = [0; 2];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"#!"
+}
+
+/// The program that a script starts. It is asked once, so that not every call pays for the script.
+fn behind(path: &Path, lang: Lang) -> Option<PathBuf> {
+    let arguments = match lang {
+        Lang::Nodejs => ["-p", "process.execPath"],
+        Lang::Python => ["-c", "import sys; print(sys.executable)"],
+    };
+    let real = PathBuf::from(said(path, &arguments).ok()?);
+    real.is_file().then_some(real)
+}
+
+/// The first line that a program says.
+fn said(path: &Path, arguments: &[&str]) -> std::result::Result<String, String> {
+    let output = Command::new(path)
+        .args(arguments)
+        .env_remove("NODE_OPTIONS")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    let line = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+    };
+    if output.status.success() {
+        // Python 2 says its version on standard error.
+        Ok(Some(line(&output.stdout)).filter(|line| !line.is_empty()).unwrap_or_else(|| line(&output.stderr)))
+    } else {
+        Err(line(&output.stderr))
+    }
+}
+
+/// PATH with `directory` in front.
+pub fn path_with(directory: Option<&Path>) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = directory.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(directories).unwrap_or_else(|_| path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interpreter(lang: Lang, version: &str) -> Interpreter {
+        Interpreter { path: PathBuf::from("/usr/bin/x"), lang, version: version.to_owned() }
+    }
+
+    #[test]
+    fn node_is_judged_by_major_and_python_by_minor() {
+        let node = Runtime::find("nodejs22").unwrap();
+        assert!(interpreter(Lang::Nodejs, "22.1.0").judge(node).is_none());
+        let problem = interpreter(Lang::Nodejs, "20.20.2").judge(node).unwrap();
+        assert_eq!(problem.message, "nodejs22 runs here on Node.js 20.20.2");
+        assert!(problem.why.unwrap().contains("22.15.0"));
+        let python = Runtime::find("python314").unwrap();
+        assert!(interpreter(Lang::Python, "3.14.0rc2").judge(python).is_none());
+        assert!(interpreter(Lang::Python, "3.12.1").judge(python).is_some());
+    }
+
+    #[test]
+    fn an_interpreter_that_is_not_there_is_named() {
+        let problem =
+            Interpreter::find(Runtime::find("python311").unwrap(), &[PathBuf::from("/nowhere/python3")])
+                .unwrap_err();
+        assert_eq!(problem.rule.id, "FN0503");
+        assert!(problem.why.unwrap().contains("/nowhere/python3"));
+    }
+}
