@@ -6,6 +6,8 @@
     reason = "tests run the program from outside and fail where they stand"
 )]
 
+#[path = "common/calls.rs"]
+mod calls;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "interpreters/metadata.rs"]
@@ -19,14 +21,15 @@ mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use calls::{Call, Caller};
 use fnscaffold::{fnscaffold, run};
 use metadata::{Behaviour, Metadata, closed_port};
 use nodes::{Node, nodes};
@@ -40,7 +43,6 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 struct Interpreter {
     runtime: &'static str,
     program: PathBuf,
-    driver: &'static str,
     /// For Python, to install with.
     python: Option<Python>,
 }
@@ -49,12 +51,8 @@ impl Interpreter {
     /// All of a language, oldest first.
     fn all(lang: &str) -> Vec<Self> {
         if lang == "node" {
-            let interpreter = |node: Node| Self {
-                runtime: node.runtime,
-                program: node.program,
-                driver: "call.js",
-                python: None,
-            };
+            let interpreter =
+                |node: Node| Self { runtime: node.runtime, program: node.program, python: None };
             return nodes().into_iter().map(interpreter).collect();
         }
         let interpreter = |python: &Python| Self {
@@ -65,7 +63,6 @@ impl Interpreter {
                 _ => "python314",
             },
             program: python.program.clone(),
-            driver: "call.py",
             python: Some(python.clone()),
         };
         pythons().iter().map(interpreter).collect()
@@ -79,14 +76,6 @@ struct Function<'a> {
     directory: TempDir,
     /// Python's packages.
     packages: Option<PathBuf>,
-}
-
-/// What one call gave.
-struct Call {
-    answer: Value,
-    time: Duration,
-    /// What the handler printed.
-    output: String,
 }
 
 impl<'a> Function<'a> {
@@ -158,78 +147,45 @@ impl<'a> Function<'a> {
         );
     }
 
-    /// Calls the handler in a process of its own, with the metadata service at `port`.
     fn call(&self, context: &Value, port: u16) -> Call {
-        let scratch = tempfile::tempdir().unwrap();
-        let result = scratch.path().join("result.json");
-        let driver =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interpreters").join(self.interpreter.driver);
-        let mut command = Command::new(&self.interpreter.program);
-        command.arg(driver).arg(self.code()).arg(self.entrypoint).arg(context.to_string()).arg(&result);
-        command.arg(port.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NODE_OPTIONS", "PYTHONPATH"] {
-            command.env_remove(proxy);
-        }
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
-        if let Some(packages) = &self.packages {
-            command.env("PYTHONPATH", packages);
-        }
-        let mut child = command.spawn().unwrap();
-        let began = Instant::now();
-        // Starting may take long on a busy machine.
-        while child.try_wait().unwrap().is_none() && began.elapsed() < 5 * TIMEOUT {
-            thread::sleep(Duration::from_millis(5));
-        }
-        let _ = child.kill();
-        let output = child.wait_with_output().unwrap();
-        let output = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        let result = fs::read(&result).unwrap_or_else(|error| {
-            panic!("{} gave no result in {:?}: {error}\n{output}", self.interpreter.runtime, began.elapsed())
-        });
-        let result: Value = serde_json::from_slice(&result).unwrap();
-        let milliseconds = result["milliseconds"].as_f64().unwrap();
-        Call {
-            answer: result["answer"].clone(),
-            time: Duration::from_secs_f64(milliseconds / 1000.0),
-            output,
-        }
+        let interpreter = Caller { program: &self.interpreter.program, packages: self.packages.as_deref() };
+        let called = interpreter.call(&self.code(), self.entrypoint, context, port);
+        called.unwrap_or_else(|problem| panic!("{}: {problem}", self.interpreter.runtime))
     }
 }
 
-impl Call {
-    /// Checks the envelope; gives the status and the document in the body.
-    fn opened(&self) -> (u64, Value) {
-        assert_eq!(self.output, "", "a handler prints nothing");
-        let envelope = self.answer.as_object().unwrap();
-        let keys: Vec<_> = envelope.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["statusCode", "headers", "body"]);
-        assert_eq!(envelope["headers"], json!({ "Content-Type": "application/json" }));
-        let body = envelope["body"].as_str().expect("the body is a string");
-        (envelope["statusCode"].as_u64().unwrap(), serde_json::from_str(body).expect("the body is JSON"))
-    }
+/// Checks the envelope; gives the status and the document in the body.
+fn opened(call: &Call) -> (u64, Value) {
+    assert_eq!(call.output, "", "a handler prints nothing");
+    let envelope = call.answer.as_object().unwrap();
+    let keys: Vec<_> = envelope.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["statusCode", "headers", "body"]);
+    assert_eq!(envelope["headers"], json!({ "Content-Type": "application/json" }));
+    let body = envelope["body"].as_str().expect("the body is a string");
+    (envelope["statusCode"].as_u64().unwrap(), serde_json::from_str(body).expect("the body is JSON"))
+}
 
-    fn is_the_token(&self) {
-        let wanted = json!({ "access_token": token(), "expires_in": 42299, "token_type": "Bearer" });
-        assert_eq!(self.opened(), (200, wanted));
-    }
+fn is_the_token(call: &Call) {
+    let wanted = json!({ "access_token": token(), "expires_in": 42299, "token_type": "Bearer" });
+    assert_eq!(opened(call), (200, wanted));
+}
 
-    /// What keeps it from being an error with a reason, given soon enough, that gives nothing away.
-    fn problem(&self, wanted: u64) -> Option<String> {
-        let (status, document) = self.opened();
-        let token = token();
-        let mut pieces = (0..token.len() - 12).map(|start| &token[start..start + 12]);
-        let reason = document["error"].as_str().unwrap_or_default().strip_prefix("no token: ");
-        if status != wanted {
-            Some(format!("answers {status}"))
-        } else if reason.is_none_or(str::is_empty) || document.as_object().is_none_or(|keys| keys.len() > 1) {
-            Some("gives no reason".to_owned())
-        } else if pieces.any(|piece| self.answer.to_string().contains(piece)) {
-            Some(format!("gives the token away: {document}"))
-        } else if self.time >= TIMEOUT {
-            Some(format!("takes {:?}", self.time))
-        } else {
-            None
-        }
+/// What keeps it from being an error with a reason, given soon enough, that gives nothing away.
+fn problem(call: &Call, wanted: u64) -> Option<String> {
+    let (status, document) = opened(call);
+    let token = token();
+    let mut pieces = (0..token.len() - 12).map(|start| &token[start..start + 12]);
+    let reason = document["error"].as_str().unwrap_or_default().strip_prefix("no token: ");
+    if status != wanted {
+        Some(format!("answers {status}"))
+    } else if reason.is_none_or(str::is_empty) || document.as_object().is_none_or(|keys| keys.len() > 1) {
+        Some("gives no reason".to_owned())
+    } else if pieces.any(|piece| call.answer.to_string().contains(piece)) {
+        Some(format!("gives the token away: {document}"))
+    } else if call.time >= TIMEOUT {
+        Some(format!("takes {:?}", call.time))
+    } else {
+        None
     }
 }
 
@@ -266,9 +222,9 @@ fn context_handlers(lang: &str) {
         for entrypoint in ["index.main", "app.handle_event"] {
             let function = Function::new(&interpreter, "context", entrypoint);
             let port = closed_port();
-            function.call(&json!({ "requestId": "1", "token": token_document() }), port).is_the_token();
+            is_the_token(&function.call(&json!({ "requestId": "1", "token": token_document() }), port));
             for context in [json!({ "requestId": "1" }), json!({ "requestId": "1", "token": null })] {
-                let problem = function.call(&context, port).problem(500);
+                let problem = problem(&function.call(&context, port), 500);
                 assert_eq!(problem, None, "{}: {context}", interpreter.runtime);
             }
         }
@@ -284,15 +240,15 @@ fn api_handlers(lang: &str) {
     for interpreter in Interpreter::all(lang) {
         let function = Function::new(&interpreter, "api", "index.main");
         let metadata = Metadata::start(answer(200, &document));
-        function.call(&context, metadata.port).is_the_token();
+        is_the_token(&function.call(&context, metadata.port));
         assert_eq!(metadata.requests(), (1, 0));
         let about = |case: &str, problem: Option<String>| {
             problem.map(|problem| format!("{}, {case}: {problem}", interpreter.runtime))
         };
-        problems.extend(about("nobody there", function.call(&context, closed_port()).problem(502)));
-        let problem = |case: &str, behaviour: Behaviour| {
+        problems.extend(about("nobody there", problem(&function.call(&context, closed_port()), 502)));
+        let case_problem = |case: &str, behaviour: Behaviour| {
             let metadata = Metadata::start(behaviour);
-            let problem = function.call(&context, metadata.port).problem(502);
+            let problem = problem(&function.call(&context, metadata.port), 502);
             assert_eq!(metadata.requests(), (1, 0), "{case}");
             about(case, problem)
         };
@@ -310,7 +266,7 @@ fn api_handlers(lang: &str) {
             ("a list", answer(200, "[]")),
             ("a string", answer(200, r#""token""#)),
         ] {
-            problems.extend(problem(case, behaviour));
+            problems.extend(case_problem(case, behaviour));
         }
         // These take as long as the handler waits, and little else. A body that comes byte by byte is not
         // among them: `requests` limits each wait, not all of them together.
@@ -321,8 +277,8 @@ fn api_handlers(lang: &str) {
                 ("late headers and silence", Behaviour::LateStall),
             ]
             .map(|(case, behaviour)| {
-                let problem = &problem;
-                scope.spawn(move || problem(case, behaviour))
+                let case_problem = &case_problem;
+                scope.spawn(move || case_problem(case, behaviour))
             });
             waiting.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         }));
