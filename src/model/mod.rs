@@ -21,4 +21,5 @@ pub mod settings;
 pub mod sources;
 pub mod template;
 pub mod tree_view;
+pub mod vendor;
 pub mod version;

@@ -10,6 +10,7 @@ mod interpreter;
 mod metadata;
 mod output;
 mod process;
+mod vendor;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ pub use instance::{Answer, Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
 pub use output::Output;
+pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
@@ -100,6 +102,7 @@ impl Emulator {
         let installing = Installing {
             interpreter: function.interpreter,
             offline: settings.offline,
+            wheels_for: None,
             progress: settings.progress,
         };
         let packages =
