@@ -141,6 +141,14 @@ impl Style {
         findings
     }
 
+    /// `check --load` has to come to the same verdict as `check`.
+    fn loaded(&self, interpreter: &Path) {
+        let check = |flags: &[&str]| run(&mut fnscaffold(&self.directory, &[&["check"], flags].concat()));
+        let loaded = check(&["--load", "--interpreter", interpreter.to_str().unwrap()]);
+        let checked = check(&[]);
+        assert_eq!(loaded.code, checked.code, "check: {}\ncheck --load: {}", checked.stderr, loaded.stderr);
+    }
+
     /// What the interpreter of `runtime` makes of the archive, if it is here.
     fn called(&self, runtime: &str, entrypoint: &str) -> Option<Result<Call, String>> {
         let code = self.place.path().join("code");
@@ -160,6 +168,7 @@ impl Style {
             absent(&format!("interpreter of {runtime}"));
             return None;
         };
+        self.loaded(&program);
         let caller = Caller { program: &program, packages: None };
         // Nothing here asks the metadata service.
         Some(caller.call(&code, entrypoint, &json!({ "requestId": "1" }), 1))
@@ -246,4 +255,12 @@ fn every_style_is_understood() {
         });
     }
     assert!(failed.is_empty(), "not as expected: {}", failed.join(", "));
+}
+
+#[test]
+fn a_language_that_all_candidates_share_is_not_asked_for() {
+    let styles = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/styles");
+    let style = Style::copied(&styles.join("node-several-handlers"));
+    let asked = run(&mut fnscaffold(&style.directory, &["init"])).expect(2);
+    assert!(asked.stderr.contains("--entrypoint") && !asked.stderr.contains("--lang"), "{}", asked.stderr);
 }
