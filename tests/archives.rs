@@ -6,6 +6,8 @@
     reason = "tests run the program from outside and fail where they stand"
 )]
 
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "common/inspection.rs"]
@@ -27,10 +29,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use commands::{absent, succeed};
 use fnscaffold::{fnscaffold, run};
 use inspection::{entries, paths};
 use pythons::{Python, pythons};
-use tools::{absent, node_modules, succeed};
+use tools::node_modules;
 use trees::{MANIFEST, write_all};
 
 /// The archive of each template, named my-app, whatever the runtime. A change here is a change for

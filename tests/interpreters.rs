@@ -8,6 +8,8 @@
 
 #[path = "common/calls.rs"]
 mod calls;
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "interpreters/metadata.rs"]
@@ -30,11 +32,12 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use calls::{Call, Caller};
+use commands::succeed;
 use fnscaffold::{fnscaffold, run};
 use metadata::{Behaviour, Metadata, closed_port};
 use nodes::{Node, nodes};
 use pythons::{Python, pythons};
-use tools::{installed, npm_ci, pins, succeed};
+use tools::{installed, npm_ci, pins};
 
 /// The timeout that `new` gives a function.
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -5,6 +5,9 @@
     reason = "tests run the program from outside and fail where they stand"
 )]
 
+#[cfg(unix)]
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "common/trees.rs"]
@@ -65,6 +68,7 @@ fn refusal(directory: &Path, code: i32) -> Value {
 #[cfg(unix)]
 mod links_and_special_files {
     use super::*;
+    use crate::commands::{absent, succeed};
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -176,8 +180,7 @@ mod links_and_special_files {
     #[test]
     fn special_files_are_refused() {
         is_refused("lib/pipe", "FN0405", 4, |directory| {
-            let made = Command::new("mkfifo").arg(directory.join("lib/pipe")).status().unwrap();
-            assert!(made.success());
+            succeed(Command::new("mkfifo").arg(directory.join("lib/pipe")));
         });
         is_refused("socket", "FN0405", 4, |directory| {
             drop(UnixListener::bind(directory.join("socket")).unwrap())
@@ -241,8 +244,7 @@ mod links_and_special_files {
             let ours = format!("{MANIFEST}[package]\nexclude = ['unreadable-by-all']\n");
             write_all(&directory, &[("function.toml", ours)]);
             let Some((code, _)) = pack_as_nobody(&directory) else {
-                eprintln!("left out: nobody but root here");
-                return;
+                return absent("user but root");
             };
             assert_eq!(code, 0, "what is left out need not be readable");
             write_all(&directory, &[("index.js", "exports.main = () => 3;\n")]);

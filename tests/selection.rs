@@ -5,14 +5,14 @@
     reason = "tests run the program from outside and fail where they stand"
 )]
 
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "common/inspection.rs"]
 mod inspection;
 #[path = "common/pythons.rs"]
 mod pythons;
-#[path = "common/tools.rs"]
-mod tools;
 #[path = "common/trees.rs"]
 mod trees;
 
@@ -23,10 +23,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use commands::{absent, succeed};
 use fnscaffold::{fnscaffold, run};
 use inspection::{entries, paths};
 use pythons::pythons;
-use tools::{absent, succeed};
 use trees::{MANIFEST, write_all};
 
 struct Case {
@@ -189,7 +189,9 @@ fn list_archive_and_check_see_the_same_files() {
         assert!(!directory.join("dist/version.json").exists(), "{}: --list writes", case.name);
         run(&mut fnscaffold(directory, &["pack"])).expect(0);
         let archive = directory.join("dist/index-js.zip");
-        assert_eq!(paths(&entries(&pythons()[0], &archive)), wanted, "{}: pack", case.name);
+        let python = &pythons()[0];
+        let version = &python.version;
+        assert_eq!(paths(&entries(python, &archive)), wanted, "{}: zipfile of {version}", case.name);
         assert_eq!(list(directory), wanted, "{}: pack --list with dist/", case.name);
         assert_eq!(stale(directory), None, "{}: check", case.name);
         for path in case.packed.iter().chain(case.left_out) {

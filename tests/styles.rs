@@ -12,6 +12,8 @@
 
 #[path = "common/calls.rs"]
 mod calls;
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
 #[path = "common/nodes.rs"]
@@ -32,10 +34,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use calls::{Call, Caller};
+use commands::{absent, succeed};
 use fnscaffold::{fnscaffold, run};
 use nodes::nodes;
 use pythons::pythons;
-use tools::{absent, succeed};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::commands::succeed;
 use crate::pythons::Python;
-use crate::tools::succeed;
 
 /// Each entry as `tests/common/inspect.py` tells of it.
 pub fn entries(python: &Python, archive: &Path) -> Vec<Value> {

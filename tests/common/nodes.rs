@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::tools::{absent, node_modules};
+use crate::commands::absent;
+use crate::tools::node_modules;
 
 #[derive(Debug, Clone)]
 pub struct Node {

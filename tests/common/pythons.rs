@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::tools::absent;
+use crate::commands::absent;
 
 #[derive(Debug, Clone)]
 pub struct Python {
