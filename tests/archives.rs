@@ -41,9 +41,9 @@ use trees::{MANIFEST, write_all};
 const GOLDEN: [(&str, &str); 5] = [
     ("nodejs/api", "b6531419e19ae1b7a849990e305244dec2f15856bd31bb1fb70113fe178f7436"),
     ("nodejs/api-fetch", "c6ddcbf8dc9915bdf70413de01f159567b1777374f447689e5b0335ae3a53242"),
-    ("nodejs/context", "5472fbec5dc456754229f437c1c0b1760d2597be76f62a56c0d640fb826cf97f"),
-    ("python/api", "457cb2bda574694e26b26f419cd95edd0b9e9841e39b7ac22dd7de582cacd9ed"),
-    ("python/context", "9c349b3f50205fe289c90cde4ff92860d75d65324d87b8fe0ce4a812ee30ba0a"),
+    ("nodejs/context", "234e7e2a97af5bb0610f06e3e6441dbb8cc793610509ff6faa1042a8b6dfd8b6"),
+    ("python/api", "30efd062cab5c6695f6dcdd8a66abb4e82b29b3b5d7df6745d0b8b9e5351e8bc"),
+    ("python/context", "9b59fd700e63015ea142fcd4d9a8231c89d51e516179d9a971266de7da3cf7bb"),
 ];
 
 fn sha256(bytes: &[u8]) -> String {
