@@ -4,6 +4,7 @@ pub mod answers;
 pub mod archive;
 pub mod finding;
 pub mod javascript;
+pub mod log;
 pub mod manifest;
 pub mod mode;
 pub mod package;
