@@ -255,6 +255,9 @@ rules! {
     FILE_CHANGED "FN0410" "file-changed" Error Environment
         "A file changed while it was read, so the archive would hold a state that never existed. Nothing was written; run the command again when the file is at rest."
 
+    VENDOR_NOTHING "FN0411" "vendor-nothing" Note Findings
+        "--vendor was given, but package.json or requirements.txt names no package, so the archive is as it would be without."
+
     // The machine.
     IO "FN0501" "io" Error Environment
         "The operating system refused to read or write a path. The message names the path and the system's reason."
@@ -284,6 +287,8 @@ rules! {
         "The function raised an error, answered something that the platform does not accept, or ended its process."
     FUNCTION_TIMEOUT "FN0702" "function-timeout" Error Function
         "The function did not answer within its timeout. The platform answers 504 and ends the instance, and with it every other call in it."
+    EXPECTATION_UNMET "FN0703" "expectation-unmet" Error Function
+        "The function answered, but not what --expect asks for. The message says which expectation is not met and what was found instead."
 
     // Templates.
     TEMPLATE_INVALID "FN0801" "template-invalid" Error Usage

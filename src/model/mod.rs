@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod archive;
+pub mod event;
 pub mod finding;
 pub mod javascript;
 pub mod log;
@@ -20,4 +21,5 @@ pub mod settings;
 pub mod sources;
 pub mod template;
 pub mod tree_view;
+pub mod vendor;
 pub mod version;
