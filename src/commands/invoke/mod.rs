@@ -17,7 +17,7 @@ use crate::model::event::expect::Expectation;
 use crate::model::event::http::Call as Payload;
 use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, respond};
-use crate::model::finding::{Exit, Finding, Result, Severity};
+use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::Manifest;
 use crate::model::project::{DIST, sha256};
 use crate::model::rules;
@@ -160,10 +160,16 @@ impl Invoke {
             Ok(payload) => payload,
             // The platform answers without calling the function.
             Err(response) => {
-                let answer = Answer { response, trouble: None };
+                let refused =
+                    format!("the platform answers {} without calling the function", response.status);
+                let why = redactor.text(&String::from_utf8_lossy(&response.body)).into_owned();
+                let trouble = Some(finding::FUNCTION_FAILED.finding(refused).why(why));
+                let answer = Answer { response, trouble };
                 let unmet = judge(&answer, expectations, redactor);
                 let (duration, initialisation, peak_memory) = (Duration::ZERO, None, None);
-                return Ok(Done { request_id, answer, unmet, duration, initialisation, peak_memory });
+                let done = Done { request_id, answer, unmet, duration, initialisation, peak_memory };
+                speech.answer(&done);
+                return Ok(done);
             }
         };
         let Payload { integration, payload } = payload;
@@ -192,6 +198,7 @@ impl Invoke {
             peak_memory: called.peak_memory,
         };
         speech.end(&done, memory);
+        speech.answer(&done);
         Ok(done)
     }
 }

@@ -105,6 +105,10 @@ impl Speech {
             memory_used: done.peak_memory.map(|bytes| bytes.div_ceil(1 << 20)),
         };
         self.system(&report.line(id));
+    }
+
+    /// What the client gets.
+    pub fn answer(&self, done: &Done) {
         let response = &done.answer.response;
         self.terminal.note(&format!("{} {}", self.terminal.faint_err("status:"), response.status));
         for (name, value) in &response.headers {

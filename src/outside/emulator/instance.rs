@@ -24,6 +24,9 @@ use crate::model::finding::{self, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
 
+/// How often a function's memory is looked at while nothing is heard of it.
+const MEMORY_WATCH: Duration = Duration::from_millis(50);
+
 /// What an instance is started with.
 pub struct Start<'a> {
     pub interpreter: &'a Interpreter,
@@ -125,12 +128,12 @@ impl Instance {
         let listener = control::Listener::bind(&home.control())
             .map_err(|error| failed("listen for the interpreter", &error))?;
         let mut command = command(home, start);
-        command.env("FNSCAFFOLD_CONTROL", listener.address());
+        listener.tell(&mut command);
         let path = start.interpreter.path.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
         let leader = child.id().unwrap_or_default();
-        let group =
-            Group::guard(leader).map_err(|error| failed("start a guard for the interpreter", &error))?;
+        let group = Group::guard(leader, home.root())
+            .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
         let connected = tokio::select! {
@@ -152,8 +155,10 @@ impl Instance {
             reader: Lines::new(reader, usize::MAX),
             writer,
             pending: BTreeMap::new(),
+            memory: start.memory,
+            over_memory: false,
         };
-        match timeout_at(deadline, process.message()).await {
+        match timeout_at(deadline, process.message(&group)).await {
             Err(_) => {
                 group.kill();
                 process.pipes.finish().await;
@@ -324,20 +329,37 @@ struct Process {
     reader: Lines<control::Reader>,
     writer: control::Writer,
     pending: BTreeMap<u64, oneshot::Sender<Reply>>,
+    /// Bytes that the version gives.
+    memory: u64,
+    over_memory: bool,
 }
 
 impl Process {
+    /// Whether the process holds more memory than the version gives. What it shares with others, such as
+    /// the interpreter's own code, does not count.
+    fn is_over_memory(&self) -> bool {
+        self.child.id().and_then(|id| process_status(id, "RssAnon:")).is_some_and(|held| held > self.memory)
+    }
+
     /// The next message, or nothing when there will be none; output is passed on meanwhile.
-    async fn message(&mut self) -> Option<Message> {
+    async fn message(&mut self, group: &Group) -> Option<Message> {
         loop {
             if let Some(line) = self.reader.next_line() {
+                let message = serde_json::from_slice(line).ok();
                 // What the function wrote before is heard before.
                 self.pipes.drain();
-                return serde_json::from_slice(&line).ok();
+                return message;
             }
             tokio::select! {
                 more = self.reader.fill() => if !more { return None },
                 () = self.pipes.pass_on() => {}
+                () = tokio::time::sleep(MEMORY_WATCH) => {
+                    if self.is_over_memory() {
+                        group.kill();
+                        self.over_memory = true;
+                        return None;
+                    }
+                }
             }
         }
     }
@@ -345,7 +367,7 @@ impl Process {
     async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Call>, group: Arc<Group>) {
         loop {
             let call = tokio::select! {
-                message = self.message() => match message {
+                message = self.message(&group) => match message {
                     Some(message) => { self.reply(message); continue }
                     None => break,
                 },
@@ -372,7 +394,10 @@ impl Process {
         };
         if let Some(reply) = self.pending.remove(&id) {
             // The caller may have gone.
-            let _ = reply.send(Reply { result, peak_memory: self.child.id().and_then(peak_memory) });
+            let _ = reply.send(Reply {
+                result,
+                peak_memory: self.child.id().and_then(|id| process_status(id, "VmHWM:")),
+            });
         }
     }
 
@@ -387,6 +412,9 @@ impl Process {
         };
         group.finish();
         self.pipes.finish().await;
+        if self.over_memory {
+            return format!("was killed because it held more than {} MB of memory", self.memory >> 20);
+        }
         describe(status)
     }
 }
@@ -409,14 +437,15 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     }
 }
 
+/// A number of bytes that Linux keeps on a process.
 #[cfg(target_os = "linux")]
-fn peak_memory(process: u32) -> Option<u64> {
+fn process_status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn peak_memory(_: u32) -> Option<u64> {
+fn process_status(_: u32, _: &str) -> Option<u64> {
     None
 }
