@@ -6,6 +6,7 @@ pub mod archive;
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod log;
 pub mod manifest;
 pub mod mode;
 pub mod package;

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::control;
-use super::home::Home;
+use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
 use super::process::Group;
+use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
@@ -31,8 +32,7 @@ pub struct Start<'a> {
     /// Bytes.
     pub memory: u64,
     pub environment: &'a BTreeMap<String, String>,
-    /// A directory for sys.path; Node.js finds its packages in the code.
-    pub packages: Option<&'a std::path::Path>,
+    pub packages: &'a Packages,
     pub metadata_port: u16,
     /// How long loading may take.
     pub limit: Duration,
@@ -44,16 +44,26 @@ pub struct Start<'a> {
 pub enum Failure {
     /// The code raised an error, while it was loaded or called.
     Raised(Raised),
-    /// The process ended: how it says, `exit code 1`.
+    /// The process ended, and how: `exited with code 1`.
     Ended(String),
     TimedOut(Duration),
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Raised(raised) => Self::Raised(raised.error),
+            Failure::Ended(how) => Self::Died(how),
+            Failure::TimedOut(limit) => Self::TimedOut(limit.as_secs()),
+        }
+    }
 }
 
 /// An error that the code raised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raised {
-    /// `errorMessage`, `errorType` and `stackTrace` as the platform answers them.
-    pub document: Value,
+    /// As the platform answers it.
+    pub error: response::Failure,
     /// As the interpreter prints it.
     pub text: String,
     pub problem: Option<Problem>,
@@ -150,7 +160,8 @@ impl Instance {
         }
     }
 
-    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call.
+    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call. `timeout` is
+    /// the version's, of which `limit` is left.
     ///
     /// # Errors
     /// A [`Failure`]; after [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
@@ -159,19 +170,20 @@ impl Instance {
         event: &str,
         facts: &Value,
         limit: Duration,
+        timeout: Duration,
     ) -> std::result::Result<Answer, Failure> {
         self.next += 1;
         let message = json!({ "type": "call", "id": self.next, "event": event, "context": facts });
         let (reply, answer) = oneshot::channel();
         let call = Call { message: format!("{message}\n"), id: self.next, reply };
-        let ended = || Failure::Ended("it had ended before".to_owned());
+        let ended = || Failure::Ended("had ended".to_owned());
         self.calls.send(call).map_err(|_| ended())?;
         match timeout_at(Instant::now() + limit, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
             Err(_) => {
                 // The platform ends the instance, and with it every other call in it.
                 self.group.kill();
-                Err(Failure::TimedOut(limit))
+                Err(Failure::TimedOut(timeout))
             }
         }
     }
@@ -223,6 +235,9 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
         .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata_port))
         .env("TMPDIR", home.temporary())
         .env("TZ", "UTC");
+    if let (Packages::Beside(directory), Lang::Nodejs) = (start.packages, runtime.lang) {
+        command.env("NODE_PATH", directory);
+    }
     if runtime.preloaded {
         command.env("X_YCF_RUNTIME_POOL", "1");
     } else {
@@ -253,7 +268,10 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
         "code": home.code,
         "entrypoint": start.entrypoint,
         "environment": environment,
-        "packages": start.packages,
+        "packages": match start.packages {
+            Packages::Beside(directory) => Some(directory),
+            Packages::None | Packages::InCode(_) => None,
+        },
         "places": home.places(),
         // The older runtimes load only what `require` can.
         "modules": start.runtime.lang == Lang::Nodejs && start.runtime.version().0 >= 18,
@@ -280,29 +298,16 @@ enum Message {
 
 /// An error as the bootstrap tells it.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Told {
-    error_message: Option<Value>,
-    error_type: Option<Value>,
-    stack_trace: Option<Value>,
+    #[serde(flatten)]
+    error: response::Failure,
     text: String,
     problem: Option<Problem>,
 }
 
 impl From<Told> for Raised {
     fn from(told: Told) -> Self {
-        let mut document = serde_json::Map::new();
-        let fields = [
-            ("errorMessage", told.error_message),
-            ("errorType", told.error_type),
-            ("stackTrace", told.stack_trace),
-        ];
-        for (key, value) in fields {
-            if let Some(value) = value {
-                document.insert(key.to_owned(), value);
-            }
-        }
-        Self { document: Value::Object(document), text: told.text, problem: told.problem }
+        Self { error: told.error, text: told.text, problem: told.problem }
     }
 }
 
@@ -383,16 +388,18 @@ impl Process {
 
 fn describe(status: io::Result<ExitStatus>) -> String {
     match status {
-        Err(error) => error.to_string(),
+        Err(error) => format!("was lost: {error}"),
         Ok(status) => {
             #[cfg(unix)]
             if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
                 return match signal {
-                    9 => "signal 9 (SIGKILL), as when memory runs out".to_owned(),
-                    signal => format!("signal {signal}"),
+                    6 => "was aborted (SIGABRT)".to_owned(),
+                    9 => "was killed by SIGKILL".to_owned(),
+                    11 => "crashed (SIGSEGV)".to_owned(),
+                    signal => format!("was ended by signal {signal}"),
                 };
             }
-            format!("exit code {}", status.code().unwrap_or(-1))
+            format!("exited with code {}", status.code().unwrap_or(-1))
         }
     }
 }
