@@ -16,6 +16,7 @@ use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_runtime;
 use crate::model::sources::Sources;
+use crate::model::vendor;
 use crate::model::version::{self, ArchiveRecord, VersionSpec};
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::{emulator, packing};
@@ -133,7 +134,14 @@ impl Check {
             },
         };
         if let Some(rebuilt) = &rebuilt {
-            findings.extend(rules::judge_freshness(&path, &entries, &rebuilt.archive.entries));
+            let own = Files::from(sources);
+            findings.extend(rules::judge_freshness(
+                &path,
+                &entries,
+                &rebuilt.archive.entries,
+                &vendor::packages(&archive, runtime.lang),
+                |path| vendor::gives_way(path, &own, runtime.lang),
+            ));
         }
         let record = ArchiveRecord { file: name.to_owned(), size, sha256, entries };
         if let Ok(spec) = VersionSpec::of(manifest, record) {

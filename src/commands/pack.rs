@@ -1,6 +1,7 @@
 //! `pack`: a function directory in, its archive and version.json out, together.
 
 use std::io;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -12,9 +13,11 @@ use crate::model::manifest::Manifest;
 use crate::model::package::{self, DIST_FILES};
 use crate::model::project::{DIST, beside_archive};
 use crate::model::selection::LeftOutBy;
+use crate::model::settings::parse_runtime;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
 use crate::outside::disk::{self, Collected, Stage};
+use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::terminal::{Format, Terminal};
 
@@ -24,6 +27,12 @@ pub struct Pack {
     /// Print the entries of the archive and write nothing
     #[arg(long)]
     list: bool,
+    /// Install the dependencies into the archive, with the real npm or pip
+    #[arg(long)]
+    vendor: bool,
+    /// The interpreter for --vendor, instead of the one on PATH; may be repeated, the one that fits is taken
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    interpreter: Vec<PathBuf>,
     /// How hard to compress
     #[arg(
         long,
@@ -55,7 +64,17 @@ enum LevelName {
 impl Pack {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let (manifest, _) = disk::read_manifest(&context.directory)?;
-        let collected = disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;
+        let mut collected =
+            disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;
+        if self.vendor {
+            let runtime = parse_runtime(&manifest.version.runtime)?;
+            let say = |line: &str| context.terminal.note(line);
+            let (files, remark) = emulator::vendor(collected.files, runtime, &self.interpreter, &say)?;
+            collected.files = files;
+            if let Some(remark) = remark {
+                context.terminal.warn(&remark);
+            }
+        }
         if self.list {
             return list(&context.terminal, &collected);
         }
@@ -69,7 +88,7 @@ impl Pack {
             (package::build(&manifest, &collected.files, &packing, io::sink())?, false)
         } else {
             let stage = Stage::within(&context.directory)?;
-            let lang = crate::model::settings::parse_runtime(&manifest.version.runtime)?.lang;
+            let lang = parse_runtime(&manifest.version.runtime)?.lang;
             let archive = stage.create(lang.archive_name())?;
             let spec = package::build(&manifest, &collected.files, &packing, archive)?;
             for (name, bytes) in beside_archive(&spec) {

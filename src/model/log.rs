@@ -36,11 +36,13 @@ impl Record {
             return None;
         }
         let mut payload: Map<String, Value> = serde_json::from_str(line).ok()?;
-        let key = ["message", "msg"].into_iter().find(|key| payload.get(*key).is_some_and(Value::is_string))?;
+        let key =
+            ["message", "msg"].into_iter().find(|key| payload.get(*key).is_some_and(Value::is_string))?;
         let Some(Value::String(message)) = payload.remove(key) else { return None };
-        let level = payload.get("level").and_then(Value::as_str).and_then(|name| {
-            LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(name))
-        });
+        let level = payload
+            .get("level")
+            .and_then(Value::as_str)
+            .and_then(|name| LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(name)));
         if level.is_some() {
             payload.remove("level");
         }
@@ -126,8 +128,12 @@ mod tests {
 
     #[test]
     fn a_report_reads_as_the_platforms() {
-        let report =
-            Report { duration: 236.606, initialisation: Some(225.298), memory_size: 128, memory_used: Some(22) };
+        let report = Report {
+            duration: 236.606,
+            initialisation: Some(225.298),
+            memory_size: 128,
+            memory_used: Some(22),
+        };
         assert_eq!(
             report.line("r"),
             "REPORT RequestID: r Duration: 236.606 ms Billed Duration: 300 ms Memory Size: 128 MB Max Memory \

@@ -3,6 +3,7 @@
 mod request;
 mod speech;
 
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +11,20 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::Context;
-use crate::model::archive::Archive;
+use crate::model::archive::{Archive, Record};
 use crate::model::event::choices::CHOICES;
 use crate::model::event::expect::Expectation;
 use crate::model::event::http::Call as Payload;
 use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, respond};
-use crate::model::finding::{self, Exit, Finding, Result, Severity};
+use crate::model::finding::{Exit, Finding, Result, Severity};
 use crate::model::manifest::Manifest;
-use crate::model::project::DIST;
+use crate::model::project::{DIST, sha256};
+use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::{parse_memory, parse_runtime, parse_timeout};
 use crate::model::sources::Sources;
+use crate::model::vendor;
 use crate::outside::clock;
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::emulator::{
@@ -47,7 +50,14 @@ pub struct Invoke {
     #[command(flatten)]
     run: RunArgs,
     /// How log lines are written on standard error
-    #[arg(long, value_enum, value_name = "FORMAT", env = "FNSCAFFOLD_LOG_FORMAT", hide_env = true, default_value = "text")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        env = "FNSCAFFOLD_LOG_FORMAT",
+        hide_env = true,
+        default_value = "text"
+    )]
     log_format: speech::LogFormat,
 }
 
@@ -93,7 +103,8 @@ impl Invoke {
         let terminal = &context.terminal;
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let runtime = parse_runtime(&manifest.version.runtime)?;
-        let expectations = self.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<Vec<_>>>()?;
+        let expectations =
+            self.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<Vec<_>>>()?;
         let identity = self.run.identity(context, &manifest)?;
         let redactor = match identity.secret() {
             _ if self.run.show_token => Redactor::off(),
@@ -161,9 +172,8 @@ impl Invoke {
             &String::from_utf8_lossy(&payload),
             &Call { request_id: &request_id, trace_id: &trace_id },
         )?;
-        let peak_memory = called.result.as_ref().ok().and_then(|answer| answer.peak_memory);
         let outcome = match called.result {
-            Ok(answer) => Outcome::Answered(answer.text.into_bytes()),
+            Ok(text) => Outcome::Answered(text.into_bytes()),
             Err(failure) => {
                 if let Failure::Raised(raised) = &failure {
                     speech.trace(&raised.text);
@@ -173,8 +183,14 @@ impl Invoke {
         };
         let answer = respond(&outcome, integration, &origin, redactor);
         let unmet = judge(&answer, expectations, redactor);
-        let (duration, initialisation) = (called.duration, called.initialisation);
-        let done = Done { request_id, answer, unmet, duration, initialisation, peak_memory };
+        let done = Done {
+            request_id,
+            answer,
+            unmet,
+            duration: called.duration,
+            initialisation: called.initialisation,
+            peak_memory: called.peak_memory,
+        };
         speech.end(&done, memory);
         Ok(done)
     }
@@ -221,23 +237,29 @@ fn stored(
         return Ok(None);
     };
     let archive = Archive::open(file).map_err(|problem| problem.at(path.clone()))?;
-    if !holds(&archive, files) {
-        let mut problem = finding::ARCHIVE_STALE
-            .finding(format!("`{path}` does not hold what the function directory holds"))
-            .why("the archive is run: it is what would be deployed")
-            .fix("rebuild it with `fnscaffold pack`, or run the directory with --source")
-            .at(path);
+    if let Some(mut problem) = judge_freshness(&path, &archive, files, runtime)? {
         problem.severity = Severity::Warning;
-        context.terminal.warn(&problem);
+        let fix = "rebuild it with `fnscaffold pack`, or run the directory with --source";
+        context.terminal.warn(&problem.fix(fix));
     }
     Ok(Some(archive))
 }
 
-/// Whether the archive holds these files and no others.
-fn holds(archive: &dyn Sources, files: &[SourceFile]) -> bool {
-    let sources = Files::from(files);
-    let names = sources.names();
-    archive.names() == names && names.iter().all(|name| archive.read(name) == sources.read(name))
+fn judge_freshness(
+    path: &str,
+    archive: &Archive<impl Read + Seek>,
+    files: &[SourceFile],
+    runtime: &'static Runtime,
+) -> Result<Option<Box<Finding>>> {
+    let own = Files::from(files);
+    let record = |name: &str| {
+        let bytes = own.read(name).unwrap_or_default();
+        Record { path: name.to_owned(), size: bytes.len() as u64, sha256: sha256(&bytes) }
+    };
+    let records: Vec<_> = own.names().into_iter().map(record).collect();
+    let gives_way = |name: &str| vendor::gives_way(name, &own, runtime.lang);
+    let vendored = vendor::packages(archive, runtime.lang);
+    Ok(rules::judge_freshness(path, &archive.records()?, &records, &vendored, gives_way))
 }
 
 fn judge(answer: &Answer, expectations: &[Expectation], redactor: &Redactor) -> Vec<Box<Finding>> {

@@ -23,7 +23,13 @@ pub struct RequestArgs {
     #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true, conflicts_with_all = ["data", "path", "query", "header", "method"])]
     event_template: Option<String>,
     /// Change a value of the event template: messages.0.details.payload=text; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", env = "FNSCAFFOLD_SET", hide_env = true, requires = "event_template")]
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        env = "FNSCAFFOLD_SET",
+        hide_env = true,
+        requires = "event_template"
+    )]
     set: Vec<String>,
     /// The request's body; @FILE reads it from a file, @- from standard input
     #[arg(short, long, value_name = "TEXT", env = "FNSCAFFOLD_DATA", hide_env = true)]
@@ -121,16 +127,18 @@ impl RequestArgs {
     fn headers(&self, body: &[u8]) -> Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for header in &self.header {
-            let (name, value) = header.split_once(':').filter(|(name, _)| !name.trim().is_empty()).ok_or_else(|| {
-                finding::ANSWER_INVALID
-                    .finding(format!("--header `{header}` cannot be read"))
-                    .why("it is a name, a colon and a value")
-                    .fix("`--header 'Content-Type: application/json'`")
-            })?;
+            let (name, value) =
+                header.split_once(':').filter(|(name, _)| !name.trim().is_empty()).ok_or_else(|| {
+                    finding::ANSWER_INVALID
+                        .finding(format!("--header `{header}` cannot be read"))
+                        .why("it is a name, a colon and a value")
+                        .fix("`--header 'Content-Type: application/json'`")
+                })?;
             headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
         let agent = concat!("fnscaffold/", env!("CARGO_PKG_VERSION"));
-        let mut defaults = vec![("Accept", "*/*".to_owned()), ("Host", HOST.to_owned()), ("User-Agent", agent.to_owned())];
+        let mut defaults =
+            vec![("Accept", "*/*".to_owned()), ("Host", HOST.to_owned()), ("User-Agent", agent.to_owned())];
         if self.data.is_some() {
             defaults.push(("Content-Length", body.len().to_string()));
             if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {

@@ -22,7 +22,8 @@ use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
-    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings, is_for_want_of_network,
+    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings,
+    is_for_want_of_network,
 };
 use crate::outside::packing;
 use crate::outside::terminal::{Format, Terminal};
@@ -274,7 +275,7 @@ impl Run<'_> {
         let (request_id, trace_id) = ("00000000-0000-4000-8000-000000000000", "0");
         let called = emulator.call(EVENT, &Call { request_id, trace_id })?;
         let answer = called.result.map_err(|failure| failed(&failure))?;
-        let envelope: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let envelope: Value = serde_json::from_str(&answer).unwrap_or_default();
         let body = envelope.get("body").and_then(Value::as_str).unwrap_or_default();
         let status = envelope.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
         Ok((status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body))))
@@ -289,9 +290,7 @@ fn failed(failure: &Failure) -> Box<Finding> {
         Failure::Raised(raised) => {
             finding::FUNCTION_FAILED.finding("the function raised an error").why(raised.text.clone())
         }
-        Failure::Ended(how) => {
-            finding::FUNCTION_FAILED.finding(format!("the function's process {how}"))
-        }
+        Failure::Ended(how) => finding::FUNCTION_FAILED.finding(format!("the function's process {how}")),
         Failure::TimedOut(limit) => {
             finding::FUNCTION_TIMEOUT.finding(format!("no answer within {} s", limit.as_secs()))
         }

@@ -73,8 +73,8 @@ impl Home {
         let sources = match code {
             Code::Archive(sources) => *sources,
             Code::Directory(directory, sources) => {
-                self.code =
-                    fs::canonicalize(directory).map_err(|error| disk::io_finding("open", directory, &error))?;
+                self.code = fs::canonicalize(directory)
+                    .map_err(|error| disk::io_finding("open", directory, &error))?;
                 let own = self.code.join(NODE_MODULES);
                 if lang == Lang::Nodejs && own.is_dir() {
                     return Ok(Packages::InCode(own));
@@ -96,7 +96,8 @@ impl Home {
         let packages = match installed {
             Installed::Packages(directory) if lang == Lang::Nodejs => {
                 let link = self.code.join(NODE_MODULES);
-                link_directory(&directory, &link).map_err(|error| disk::io_finding("write", &link, &error))?;
+                link_directory(&directory, &link)
+                    .map_err(|error| disk::io_finding("write", &link, &error))?;
                 Packages::InCode(directory)
             }
             Installed::Packages(directory) => Packages::Beside(directory),

@@ -49,6 +49,12 @@ pub enum Failure {
     TimedOut(Duration),
 }
 
+impl Failure {
+    pub fn had_ended() -> Self {
+        Self::Ended("had ended".to_owned())
+    }
+}
+
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -77,12 +83,19 @@ pub enum Problem {
     NotCallable,
 }
 
-/// What a handler gave, as JSON; nothing for Node.js's `undefined`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub text: String,
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// What the handler gave, as JSON; empty for Node.js's `undefined`.
+    pub result: std::result::Result<String, Failure>,
     /// Bytes of memory that the process has held at most so far, where the system tells.
     pub peak_memory: Option<u64>,
+}
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        Self { result: Err(failure), peak_memory: None }
+    }
 }
 
 /// A running interpreter with the function loaded.
@@ -95,7 +108,7 @@ pub struct Instance {
 struct Call {
     message: String,
     id: u64,
-    reply: oneshot::Sender<std::result::Result<Answer, Failure>>,
+    reply: oneshot::Sender<Reply>,
 }
 
 impl Instance {
@@ -161,29 +174,22 @@ impl Instance {
     }
 
     /// Calls the handler with `event`, a JSON text or any other, and the facts of the call. `timeout` is
-    /// the version's, of which `limit` is left.
-    ///
-    /// # Errors
-    /// A [`Failure`]; after [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
-    pub async fn call(
-        &mut self,
-        event: &str,
-        facts: &Value,
-        limit: Duration,
-        timeout: Duration,
-    ) -> std::result::Result<Answer, Failure> {
+    /// the version's, of which `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the
+    /// instance is of no more use.
+    pub async fn call(&mut self, event: &str, facts: &Value, limit: Duration, timeout: Duration) -> Reply {
         self.next += 1;
         let message = json!({ "type": "call", "id": self.next, "event": event, "context": facts });
         let (reply, answer) = oneshot::channel();
         let call = Call { message: format!("{message}\n"), id: self.next, reply };
-        let ended = || Failure::Ended("had ended".to_owned());
-        self.calls.send(call).map_err(|_| ended())?;
+        if self.calls.send(call).is_err() {
+            return Failure::had_ended().into();
+        }
         match timeout_at(Instant::now() + limit, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
+            Ok(answer) => answer.unwrap_or_else(|_| Failure::had_ended().into()),
             Err(_) => {
                 // The platform ends the instance, and with it every other call in it.
                 self.group.kill();
-                Err(Failure::TimedOut(timeout))
+                Failure::TimedOut(timeout).into()
             }
         }
     }
@@ -317,7 +323,7 @@ struct Process {
     pipes: Pipes,
     reader: Lines<control::Reader>,
     writer: control::Writer,
-    pending: BTreeMap<u64, oneshot::Sender<std::result::Result<Answer, Failure>>>,
+    pending: BTreeMap<u64, oneshot::Sender<Reply>>,
 }
 
 impl Process {
@@ -354,20 +360,19 @@ impl Process {
         }
         let how = self.end(&group).await;
         for (_, reply) in std::mem::take(&mut self.pending) {
-            let _ = reply.send(Err(Failure::Ended(how.clone())));
+            let _ = reply.send(Failure::Ended(how.clone()).into());
         }
     }
 
     fn reply(&mut self, message: Message) {
-        let peak_memory = self.child.id().and_then(peak_memory);
-        let (id, answer) = match message {
-            Message::Answer { id, result } => (id, Ok(Answer { text: result, peak_memory })),
+        let (id, result) = match message {
+            Message::Answer { id, result } => (id, Ok(result)),
             Message::Raised { id, told } => (id, Err(Failure::Raised(told.into()))),
             Message::Ready | Message::Broken(_) => return,
         };
         if let Some(reply) = self.pending.remove(&id) {
             // The caller may have gone.
-            let _ = reply.send(answer);
+            let _ = reply.send(Reply { result, peak_memory: self.child.id().and_then(peak_memory) });
         }
     }
 

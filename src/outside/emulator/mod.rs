@@ -10,6 +10,7 @@ mod interpreter;
 mod metadata;
 mod output;
 mod process;
+mod vendor;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +20,11 @@ use serde_json::json;
 
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
-pub use instance::{Answer, Failure, Problem};
+pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
 pub use output::{Output, Stream};
+pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::{Manifest, Version};
@@ -32,7 +34,7 @@ use crate::model::sources::Sources;
 use crate::outside::clock;
 use home::{Home, Packages};
 use install::Installing;
-use instance::{Instance, Start};
+use instance::{Instance, Reply, Start};
 use metadata::Metadata;
 
 /// How long `check --load` waits at least: a first start on a busy machine takes its time.
@@ -103,7 +105,10 @@ pub struct Emulator {
 
 /// What became of a call, and what it took.
 pub struct Called {
-    pub result: std::result::Result<Answer, Failure>,
+    /// What the handler gave, as JSON; empty for Node.js's `undefined`.
+    pub result: std::result::Result<String, Failure>,
+    /// Bytes of memory that the process has held at most so far, where the system tells.
+    pub peak_memory: Option<u64>,
     /// The start of the instance included.
     pub duration: Duration,
     /// How long starting the instance took, when the call found none.
@@ -128,13 +133,14 @@ impl Emulator {
         let installing = Installing {
             interpreter: function.interpreter,
             offline: settings.offline,
+            wheels_for: None,
             progress: settings.progress,
         };
         let packages = home.furnish(&function.code, &installing)?;
-        let tokio =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-                finding::IO.finding("could not start the emulator").why(error.to_string())
-            })?;
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| finding::IO.finding("could not start the emulator").why(error.to_string()))?;
         let metadata = tokio.block_on(Metadata::start(settings.identity.clone(), settings.fault))?;
         Ok(Self {
             instance: None,
@@ -168,7 +174,10 @@ impl Emulator {
             limit: self.timeout,
             output: Arc::clone(&self.output),
         };
-        Ok(self.tokio.block_on(Instance::start(&self.home, &start))?.map(|instance| self.instance = Some(instance)))
+        Ok(self
+            .tokio
+            .block_on(Instance::start(&self.home, &start))?
+            .map(|instance| self.instance = Some(instance)))
     }
 
     /// Calls the handler with `event`, the first argument's text.
@@ -179,23 +188,18 @@ impl Emulator {
         let began = Instant::now();
         let loaded = if self.instance.is_none() { Some(self.load()?) } else { None };
         let initialisation = loaded.is_some().then(|| began.elapsed());
-        let result = match loaded {
-            Some(Err(failure)) => Err(failure),
+        let Reply { result, peak_memory } = match loaded {
+            Some(Err(failure)) => failure.into(),
             _ => self.call_loaded(event, call, self.timeout.saturating_sub(began.elapsed())),
         };
         if let Err(Failure::Ended(_) | Failure::TimedOut(_)) = result {
             self.instance = None;
         }
-        Ok(Called { result, duration: began.elapsed(), initialisation })
+        Ok(Called { result, peak_memory, duration: began.elapsed(), initialisation })
     }
 
-    fn call_loaded(
-        &mut self,
-        event: &str,
-        call: &Call<'_>,
-        left: Duration,
-    ) -> std::result::Result<Answer, Failure> {
-        let instance = self.instance.as_mut().ok_or_else(|| Failure::Ended("had ended".to_owned()))?;
+    fn call_loaded(&mut self, event: &str, call: &Call<'_>, left: Duration) -> Reply {
+        let Some(instance) = self.instance.as_mut() else { return Failure::had_ended().into() };
         let deadline = clock::epoch_milliseconds().saturating_add(left.as_millis().try_into().unwrap_or(0));
         let facts = json!({
             "request_id": call.request_id,
@@ -218,7 +222,12 @@ impl Emulator {
             Packages::InCode(place) | Packages::Beside(place) => format!("in `{}`", place.display()),
         };
         vec![
-            format!("interpreter: {} {} at `{}`", language_name(interpreter.lang), interpreter.version, interpreter.path.display()),
+            format!(
+                "interpreter: {} {} at `{}`",
+                language_name(interpreter.lang),
+                interpreter.version,
+                interpreter.path.display()
+            ),
             format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
             format!("dependencies: {packages}"),
             format!("metadata service: 127.0.0.1:{}", self.metadata.port),
