@@ -118,6 +118,7 @@ impl Invoke {
             fault: self.run.metadata,
             offline: self.run.offline,
             timeout: Duration::from_secs(parse_timeout(&manifest.version.timeout)?),
+            debugger: None,
             output: Arc::new(move |stream, line| hearing.hear(stream, line)),
             progress: &|text| terminal.note(text),
         };

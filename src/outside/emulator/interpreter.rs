@@ -193,7 +193,7 @@ fn behind(path: &Path, lang: Lang) -> Option<PathBuf> {
 }
 
 /// The first line that a program says.
-fn said(path: &Path, arguments: &[&str]) -> std::result::Result<String, String> {
+pub fn said(path: &Path, arguments: &[&str]) -> std::result::Result<String, String> {
     let output = Command::new(path)
         .args(arguments)
         .env_remove("NODE_OPTIONS")
