@@ -14,6 +14,7 @@ mod output;
 mod process;
 mod served;
 mod server;
+mod survey;
 mod vendor;
 mod watch;
 
@@ -29,6 +30,7 @@ pub use metadata::Fault;
 pub use output::{Output, Stream};
 pub use served::{Manner, Place, Told, language};
 pub use server::serve;
+pub use survey::{Candidate, Program, Survey, survey};
 pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};

@@ -88,7 +88,6 @@ pub enum Told<'a> {
     /// It was deployed and does not load.
     Broken {
         finding: &'a Finding,
-        again: bool,
     },
     /// What stands in the way; what was deployed before stays.
     Problem(&'a Finding),
@@ -326,7 +325,7 @@ impl Served {
             Ok(Ok(())) => self.tell(Told::Loaded { took: began.elapsed(), again }),
             Ok(Err(failure)) => {
                 let finding = super::judge_load(&failure, &running.source.manifest.version.entrypoint, "");
-                self.tell(Told::Broken { finding: &finding, again });
+                self.tell(Told::Broken { finding: &finding });
             }
             Err(problem) => self.tell(Told::Problem(&problem)),
         }
