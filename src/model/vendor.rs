@@ -49,7 +49,11 @@ pub fn packages(archive: &dyn Sources, lang: Lang) -> BTreeSet<String> {
             for text in &texts {
                 // Each line is a path, its hash and its size (PEP 376); a path with a comma is quoted.
                 for line in String::from_utf8_lossy(text).lines() {
-                    let path = line.trim_start_matches('"').split(['"', ',']).next().unwrap_or_default();
+                    let path = match line.strip_prefix('"') {
+                        Some(quoted) => quoted.split('"').next(),
+                        None => line.split(',').next(),
+                    };
+                    let path = path.unwrap_or_default();
                     packages.insert(first_part(path).to_owned());
                 }
             }

@@ -453,12 +453,10 @@ impl Stage {
     /// # Errors
     /// [`finding::IO`] when `parent` cannot be written.
     pub fn within(parent: &Path) -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix(STAGE_PREFIX)
-            .tempdir_in(parent)
+        let make = || tempfile::Builder::new().prefix(STAGE_PREFIX).tempdir_in(parent);
+        let directory = interrupt::guarded(make)
             // tempfile puts the path into the text, which the finding names already.
             .map_err(|error| io_finding("write in", parent, &error.kind().into()))?;
-        interrupt::guard(directory.path());
         Ok(Self { directory, parents: Vec::new() })
     }
 

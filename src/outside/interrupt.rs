@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use tempfile::TempDir;
+
 use crate::model::finding::{self, Exit, Finding};
 use crate::outside::permissions::{Access, set_modes};
 
@@ -61,10 +63,17 @@ fn take_back() {
     std::process::exit(Exit::Interrupted as i32);
 }
 
-/// Until [`release`], `directory` is removed when a signal comes.
-pub fn guard(directory: &Path) {
+/// Makes a directory that is removed when a signal comes, until [`release`]. A signal waits meanwhile, so
+/// none finds a directory that nobody has told it of.
+///
+/// # Errors
+/// What `make` gave.
+pub fn guarded<E>(make: impl FnOnce() -> Result<TempDir, E>) -> Result<TempDir, E> {
     arm();
-    unfinished().push(directory.to_owned());
+    let mut unfinished = unfinished();
+    let directory = make()?;
+    unfinished.push(directory.path().to_owned());
+    Ok(directory)
 }
 
 /// Runs the step that makes `directory` permanent, with signals held off meanwhile.

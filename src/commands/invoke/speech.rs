@@ -8,18 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::commands::running::LogFormat;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{Exit, Result};
 use crate::model::log::{Record, Report, SWITCH};
 use crate::model::manifest::Manifest;
 use crate::outside::emulator::{Interpreter, Stream, VERSION_ID};
 use crate::outside::terminal::{Format, Terminal};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
 
 /// Tells of calls while they are made, and of all of them at the end.
 pub struct Speech {
@@ -105,6 +100,10 @@ impl Speech {
             memory_used: done.peak_memory.map(|bytes| bytes.div_ceil(1 << 20)),
         };
         self.system(&report.line(id));
+    }
+
+    /// What the client gets.
+    pub fn answer(&self, done: &Done) {
         let response = &done.answer.response;
         self.terminal.note(&format!("{} {}", self.terminal.faint_err("status:"), response.status));
         for (name, value) in &response.headers {

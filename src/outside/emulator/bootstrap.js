@@ -8,19 +8,34 @@ const net = require("net");
 const path = require("path");
 const url = require("url");
 
-const where = process.env.FNSCAFFOLD_CONTROL.split(" ");
+const address = process.env.FNSCAFFOLD_CONTROL;
+const secret = process.env.FNSCAFFOLD_SECRET;
 delete process.env.FNSCAFFOLD_CONTROL;
+delete process.env.FNSCAFFOLD_SECRET;
 
 const redirect = path.join(__dirname, "preload", "redirect.js");
 require(redirect);
 
 // A socket's path, or a port of this machine and the secret that opens it.
-const socket = where.length === 1 ? net.connect(where[0]) : net.connect(Number(where[0]), "127.0.0.1");
+const socket = secret ? net.connect(Number(address), "127.0.0.1") : net.connect(address);
 socket.setEncoding("utf8");
-if (where.length === 2) socket.write(where[1] + "\n");
+if (secret) socket.write(secret + "\n");
 // Nothing of the function outlives fnscaffold; handlers of `exit` are not asked.
 socket.on("close", () => process.kill(process.pid, "SIGKILL"));
 socket.on("error", () => process.kill(process.pid, "SIGKILL"));
+
+// A line is written before the next step is taken, so that none is lost when the process ends.
+for (const name of ["stdout", "stderr"]) {
+  const original = Object.getOwnPropertyDescriptor(process, name);
+  Object.defineProperty(process, name, Object.assign({}, original, {
+    get() {
+      const stream = original.get.call(process);
+      Object.defineProperty(process, name, original);
+      if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+      return stream;
+    },
+  }));
+}
 
 let pieces = [];
 /** The message whose event is the next line. */
@@ -71,8 +86,9 @@ function receive(line) {
 async function start() {
   Object.assign(process.env, settings.environment);
   // Programs that the function starts are redirected too.
-  const preload = "--require " + JSON.stringify(redirect);
-  process.env.NODE_OPTIONS = process.env.NODE_OPTIONS ? preload + " " + process.env.NODE_OPTIONS : preload;
+  const preload = "--require " + (/[\s"]/.test(redirect) ? JSON.stringify(redirect) : redirect);
+  process.env.NODE_OPTIONS = [preload, process.env.NODE_OPTIONS].filter(Boolean).join(" ");
+  process.env.PYTHONPATH = [path.dirname(redirect), process.env.PYTHONPATH].filter(Boolean).join(path.delimiter);
   process.chdir(settings.code);
   // The platform splits at dots and drops what follows the second piece.
   const parts = settings.entrypoint.split(".", 2);

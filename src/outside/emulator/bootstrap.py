@@ -16,15 +16,15 @@ import _socket
 class Control:
     """The way to fnscaffold and back."""
 
-    def __init__(self, where):
+    def __init__(self, address, secret):
         # A socket's path, or a port of this machine and the secret that opens it.
-        if len(where) == 1:
+        if secret is None:
             self.socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-            self.socket.connect(where[0])
+            self.socket.connect(address)
         else:
             self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-            self.socket.connect(("127.0.0.1", int(where[0])))
-            self.socket.send(where[1].encode() + b"\n")
+            self.socket.connect(("127.0.0.1", int(address)))
+            self.socket.send(secret.encode() + b"\n")
         self.lines = []
         self.rest = []
         start_new_thread(self._watch, ())
@@ -34,7 +34,7 @@ class Control:
         try:
             from select import poll
         except ImportError:
-            # There is no such thing on Windows, where a job ends the processes.
+            # Windows has none: there it ends with the call that it is in.
             return
         hung_up = poll()
         # A hang-up is always told, and nothing else is asked for.
@@ -119,6 +119,9 @@ class Function:
         # Programs that the function starts are redirected too.
         paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        redirect = os.path.join(paths[0], "redirect.js")
+        preload = "--require " + (json.dumps(redirect) if " " in redirect else redirect)
+        os.environ["NODE_OPTIONS"] = " ".join(filter(None, [preload, os.environ.get("NODE_OPTIONS")]))
         self.entrypoint = settings["entrypoint"]
 
     def load(self):
@@ -205,7 +208,7 @@ def main():
 
         site.setquit()
         site.sethelper()
-    control = Control(os.environ.pop("FNSCAFFOLD_CONTROL").split(" "))
+    control = Control(os.environ.pop("FNSCAFFOLD_CONTROL"), os.environ.pop("FNSCAFFOLD_SECRET", None))
     preload = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
     sys.path.insert(0, preload)
     import _fnscaffold_redirect  # noqa: F401

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Call;
 use super::control;
@@ -29,6 +29,9 @@ use crate::outside::clock;
 
 /// How long what was found of a process's memory is taken for true.
 const PEAK_HOLDS: Duration = Duration::from_millis(100);
+
+/// How often a function's memory is looked at while nothing is heard of it.
+const MEMORY_WATCH: Duration = Duration::from_millis(50);
 
 /// What an instance is started with.
 pub struct Start<'a> {
@@ -134,12 +137,12 @@ impl Instance {
         let listener = control::Listener::bind(&home.control())
             .map_err(|error| failed("listen for the interpreter", &error))?;
         let mut command = command(home, start);
-        command.env("FNSCAFFOLD_CONTROL", listener.address());
+        listener.tell(&mut command);
         let path = start.interpreter.path.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
         let leader = child.id().unwrap_or_default();
-        let group =
-            Group::guard(leader).map_err(|error| failed("start a guard for the interpreter", &error))?;
+        let group = Group::guard(leader, home.root())
+            .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
         let connected = tokio::select! {
@@ -163,8 +166,12 @@ impl Instance {
             pending: BTreeMap::new(),
             answering: None,
             peak_memory: None,
+            memory: start.memory,
+            over_memory: false,
+            looked_at: Instant::now(),
+            ready: false,
         };
-        match timeout_at(deadline, process.message()).await {
+        match timeout_at(deadline, process.message(&group)).await {
             Err(_) => {
                 group.kill();
                 process.pipes.finish().await;
@@ -177,6 +184,7 @@ impl Instance {
                 Ok(Err(Failure::Raised(raised.into())))
             }
             Ok(Some(_)) => {
+                process.ready = true;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
                 Ok(Ok(Self { group, calls, next: 0 }))
@@ -374,28 +382,54 @@ struct Process {
     answering: Option<u64>,
     /// As it was found, and when.
     peak_memory: Option<(u64, Instant)>,
+    /// Bytes that the version gives.
+    memory: u64,
+    over_memory: bool,
+    /// When its memory was looked at last.
+    looked_at: Instant,
+    /// It has loaded the function.
+    ready: bool,
 }
 
 impl Process {
+    /// Whether the process holds more memory than the version gives. What it shares with others, such as
+    /// the interpreter's own code, does not count.
+    fn is_over_memory(&self) -> bool {
+        self.child.id().and_then(|id| process_status(id, "RssAnon:")).is_some_and(|held| held > self.memory)
+    }
+
     /// The next message, or nothing when there will be none; output is passed on meanwhile.
-    async fn message(&mut self) -> Option<Message> {
+    async fn message(&mut self, group: &Group) -> Option<Message> {
         loop {
             if let Some(line) = self.reader.next_line() {
-                // What the function wrote before is heard before.
-                self.pipes.drain();
                 if let Some(id) = self.answering.take() {
-                    self.answer(id, Ok(text(line)));
+                    let result = String::from_utf8_lossy(line).into_owned();
+                    // What the function wrote before is heard before.
+                    self.pipes.drain();
+                    self.answer(id, Ok(result));
                     continue;
                 }
-                match serde_json::from_slice(&line) {
+                match serde_json::from_slice(line) {
                     Ok(Message::Answer { id }) => self.answering = Some(id),
-                    message => return message.ok(),
+                    message => {
+                        self.pipes.drain();
+                        return message.ok();
+                    }
                 }
                 continue;
             }
+            let busy = !self.ready || !self.pending.is_empty();
             tokio::select! {
                 more = self.reader.fill() => if !more { return None },
                 () = self.pipes.pass_on() => {}
+                () = sleep_until(self.looked_at + MEMORY_WATCH), if busy => {
+                    self.looked_at = Instant::now();
+                    if self.is_over_memory() {
+                        group.kill();
+                        self.over_memory = true;
+                        return None;
+                    }
+                }
             }
         }
     }
@@ -403,7 +437,7 @@ impl Process {
     async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Sent>, group: Arc<Group>) {
         loop {
             let call = tokio::select! {
-                message = self.message() => match message {
+                message = self.message(&group) => match message {
                     Some(Message::Raised { id, told }) => {
                         self.answer(id, Err(Failure::Raised(told.into())));
                         continue;
@@ -437,7 +471,7 @@ impl Process {
     fn peak_memory(&mut self) -> Option<u64> {
         let now = Instant::now();
         if self.peak_memory.is_none_or(|(_, at)| now - at > PEAK_HOLDS) {
-            let found = self.child.id().and_then(peak_memory);
+            let found = self.child.id().and_then(|process| process_status(process, "VmHWM:"));
             self.peak_memory = found.map(|peak| (peak, now));
         }
         self.peak_memory.map(|(peak, _)| peak)
@@ -454,12 +488,11 @@ impl Process {
         };
         group.finish();
         self.pipes.finish().await;
+        if self.over_memory {
+            return format!("was killed because it held more than {} MB of memory", self.memory >> 20);
+        }
         describe(status)
     }
-}
-
-fn text(line: Vec<u8>) -> String {
-    String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn describe(status: io::Result<ExitStatus>) -> String {
@@ -480,14 +513,15 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     }
 }
 
+/// A number of bytes that Linux keeps on a process.
 #[cfg(target_os = "linux")]
-fn peak_memory(process: u32) -> Option<u64> {
+fn process_status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn peak_memory(_: u32) -> Option<u64> {
+fn process_status(_: u32, _: &str) -> Option<u64> {
     None
 }
