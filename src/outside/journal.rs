@@ -76,13 +76,14 @@ impl Desk {
         loop {
             let waiting = self.lock();
             let idle = |waiting: &mut Waiting| waiting.text.is_empty() && !waiting.closed;
-            let mut waiting =
-                self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
             let mut text = std::mem::take(&mut waiting.text);
             let (lost, closed) = (std::mem::take(&mut waiting.lost), waiting.closed);
             drop(waiting);
             if lost > 0 {
-                text.extend_from_slice(format!("... {lost} lines came too fast and were dropped\n").as_bytes());
+                text.extend_from_slice(
+                    format!("... {lost} lines came too fast and were dropped\n").as_bytes(),
+                );
             }
             // Standard error may be closed.
             let _ = io::stderr().lock().write_all(&text);

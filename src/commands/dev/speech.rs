@@ -67,14 +67,7 @@ impl Speech {
     }
 
     /// A line that the function wrote.
-    fn hear(
-        &self,
-        function: &str,
-        request_id: Option<&str>,
-        stream: Stream,
-        line: &str,
-        structured: bool,
-    ) {
+    fn hear(&self, function: &str, request_id: Option<&str>, stream: Stream, line: &str, structured: bool) {
         let line = self.redactor.text(line);
         let record = Record::of(&line, structured);
         match self.format {

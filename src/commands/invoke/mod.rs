@@ -77,7 +77,8 @@ impl Invoke {
             secret => Redactor::new(secret.map(str::to_owned)),
         };
         let interpreter = self.run.interpreter(terminal, runtime)?;
-        let speech = Arc::new(speech::Speech::new(terminal, &manifest, self.run.log_format, redactor.clone()));
+        let speech =
+            Arc::new(speech::Speech::new(terminal, &manifest, self.run.log_format, redactor.clone()));
         let hearing = Arc::clone(&speech);
         let settings = Settings {
             identity,

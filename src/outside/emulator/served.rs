@@ -35,6 +35,9 @@ use crate::outside::disk::{self, Files, SourceFile};
 /// How long a call may take while a debugger may hold it.
 const DEBUGGED: Duration = Duration::from_secs(24 * 3600);
 
+/// Hears what happens to functions, with their names.
+pub type Tell = Box<dyn Fn(&str, Told<'_>) + Send + Sync>;
+
 /// How every function of a server is run.
 pub struct Manner {
     /// Interpreters to choose from; with none, those on PATH.
@@ -45,8 +48,7 @@ pub struct Manner {
     pub token_file: Option<PathBuf>,
     pub fault: Option<Fault>,
     pub redactor: Redactor,
-    /// Hears all that happens, with the function's name.
-    pub tell: Box<dyn Fn(&str, Told<'_>) + Send + Sync>,
+    pub tell: Tell,
 }
 
 /// What happens to a function.
@@ -178,9 +180,8 @@ impl Served {
         // Who waits may leave. A call that has begun goes on, as its process does.
         let (running, deployed) = self.turn().await;
         let request_id = ids.request.clone();
-        let performing = tokio::spawn(async move {
-            self.perform(&running, deployed, &payload, integration, &ids).await
-        });
+        let performing =
+            tokio::spawn(async move { self.perform(&running, deployed, &payload, integration, &ids).await });
         performing.await.unwrap_or_else(|_| Response::refusal(500, "the emulator failed", &request_id))
     }
 
@@ -273,8 +274,8 @@ impl Served {
     fn cover(&self, watch: &mut Watch) {
         let directory = &self.place.directory;
         // A selection that cannot be read is told of when it is used.
-        let selection = disk::read_manifest(directory)
-            .and_then(|(manifest, _)| disk::selection(directory, &manifest));
+        let selection =
+            disk::read_manifest(directory).and_then(|(manifest, _)| disk::selection(directory, &manifest));
         let directories = match selection {
             Ok(selection) => disk::packed_directories(directory, &selection),
             Err(_) => vec![directory.clone()],

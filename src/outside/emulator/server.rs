@@ -172,13 +172,7 @@ async fn answer(
     sent(response)
 }
 
-fn read_head(
-    head: &request::Parts,
-    path: &str,
-    body: Vec<u8>,
-    source: SocketAddr,
-    ids: &Ids,
-) -> Request {
+fn read_head(head: &request::Parts, path: &str, body: Vec<u8>, source: SocketAddr, ids: &Ids) -> Request {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Request {
         method: head.method.as_str().to_owned(),

@@ -1,6 +1,7 @@
 //! This machine in, what of it can run functions out.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
@@ -9,10 +10,10 @@ use super::Route;
 use super::install::cache_directory;
 use super::interpreter::{Interpreter, programs, said};
 use crate::model::finding::Result;
-use crate::model::runtime::{Lang, RUNTIMES, Runtime};
+use crate::model::runtime::{Lang, RUNTIMES};
 
 /// A program that is there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Program {
     pub path: PathBuf,
     pub version: String,
@@ -50,8 +51,27 @@ pub struct Survey {
 /// # Errors
 /// [`finding::IO`](crate::model::finding::IO) when the cache cannot be made.
 pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
+    // Several runtimes ask the same programs.
+    let (mut probed, mut pips) = (BTreeMap::new(), BTreeMap::new());
+    let mut probe =
+        |path: &Path| probed.entry(path.to_owned()).or_insert_with(|| Interpreter::probe(path)).clone();
+    let mut candidates = Vec::new();
+    for runtime in RUNTIMES {
+        let found = Interpreter::find_by(runtime, chosen, &mut probe).ok();
+        let python = found.as_ref().filter(|_| runtime.lang == Lang::Python);
+        let pip = python
+            .and_then(|found| pips.entry(found.path.clone()).or_insert_with(|| pip(&found.path)).clone());
+        candidates.push(Candidate {
+            runtime: runtime.id,
+            wanted: runtime.interpreter,
+            supported: runtime.supported,
+            fits: found.as_ref().is_some_and(|found| found.judge(runtime).is_none()),
+            interpreter: found.map(|found| Program { path: found.path, version: found.version }),
+            pip,
+        });
+    }
     Ok(Survey {
-        candidates: RUNTIMES.iter().map(|runtime| candidate(runtime, chosen)).collect(),
+        candidates,
         npm: programs("npm").find_map(|path| {
             let version = said(&path, &["--version"]).ok()?;
             Some(Program { path, version })
@@ -62,25 +82,13 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
     })
 }
 
-fn candidate(runtime: &'static Runtime, chosen: &[PathBuf]) -> Candidate {
-    let found = Interpreter::find(runtime, chosen).ok();
-    let fits = found.as_ref().is_some_and(|found| found.judge(runtime).is_none());
-    let pip = found.as_ref().filter(|_| runtime.lang == Lang::Python).and_then(|found| {
-        // `pip 24.0 from /usr/lib/python3/dist-packages/pip (python 3.12)`
-        let said = said(&found.path, &["-m", "pip", "--version"]).ok()?;
-        let mut words = said.split(' ');
-        let version = words.nth(1)?.to_owned();
-        let path = words.nth(1).map_or_else(|| found.path.clone(), PathBuf::from);
-        Some(Program { path, version })
-    });
-    Candidate {
-        runtime: runtime.id,
-        wanted: runtime.interpreter,
-        supported: runtime.supported,
-        interpreter: found.map(|found| Program { path: found.path, version: found.version }),
-        fits,
-        pip,
-    }
+fn pip(python: &Path) -> Option<Program> {
+    // `pip 24.0 from /usr/lib/python3/dist-packages/pip (python 3.12)`
+    let said = said(python, &["-m", "pip", "--version"]).ok()?;
+    let mut words = said.split(' ');
+    let version = words.nth(1)?.to_owned();
+    let path = words.nth(1).map_or_else(|| python.to_owned(), PathBuf::from);
+    Some(Program { path, version })
 }
 
 /// Whether this user may have a network of its own.
