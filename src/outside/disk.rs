@@ -175,7 +175,9 @@ pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
                 .at(IGNORE_FILE)
         })?),
     };
-    Selection::new(&manifest.package, fnignore.as_deref())
+    // As git does with .gitignore.
+    let fnignore = fnignore.as_deref().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    Selection::new(&manifest.package, fnignore)
 }
 
 /// Walks `directory` and lists what is packed. Links are followed while they stay inside.
