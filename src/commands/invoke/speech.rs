@@ -8,18 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::commands::running::LogFormat;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{Exit, Result};
 use crate::model::log::{Record, Report, SWITCH};
 use crate::model::manifest::Manifest;
 use crate::outside::emulator::{Interpreter, Stream, VERSION_ID};
 use crate::outside::terminal::{Format, Terminal};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
 
 /// Tells of calls while they are made, and of all of them at the end.
 pub struct Speech {
