@@ -133,7 +133,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let start = self.start;
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
         self.searched = self.buffer.len();
-        let cut = start + self.longest;
+        let cut = start.saturating_add(self.longest);
         let (end, next) = match found {
             Some(end) if end <= cut => (end, end + 1),
             None if self.buffer.len() < cut => return None,
