@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;
+pub mod journal;
 pub mod packing;
 pub mod permissions;
 pub mod terminal;

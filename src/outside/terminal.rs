@@ -223,6 +223,11 @@ impl Terminal {
         self.say(&format!("{verdict}: {counts}"))
     }
 
+    /// A finding as [`Self::warn`] prints it.
+    pub fn render_err(&self, finding: &Finding) -> String {
+        self.render(finding, self.color_err)
+    }
+
     fn render(&self, finding: &Finding, color: bool) -> String {
         let style = match finding.severity {
             Severity::Error => ERROR,

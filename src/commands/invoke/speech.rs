@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::commands::running::LogFormat;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{Exit, Finding, Result};
 use crate::model::junit;
@@ -15,12 +16,6 @@ use crate::model::log::{Record, Report, SWITCH};
 use crate::model::manifest::Manifest;
 use crate::outside::emulator::{Interpreter, Stream, VERSION_ID};
 use crate::outside::terminal::{Format, Terminal};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
 
 /// Tells of calls while they are made, and of all of them at the end.
 pub struct Speech {

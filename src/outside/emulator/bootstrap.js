@@ -38,15 +38,21 @@ for (const name of ["stdout", "stderr"]) {
 }
 
 let pieces = [];
+/** The message whose event is the next line. */
+let waiting = null;
 socket.on("data", (text) => {
-  const lines = text.split("\n");
-  for (const line of lines.slice(0, -1)) {
-    pieces.push(line);
-    const whole = pieces.join("");
-    pieces = [];
-    receive(JSON.parse(whole));
+  let start = 0;
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+    let line = text.slice(start, end);
+    start = end + 1;
+    if (pieces.length > 0) {
+      pieces.push(line);
+      line = pieces.join("");
+      pieces = [];
+    }
+    receive(line);
   }
-  pieces.push(lines[lines.length - 1]);
+  if (start < text.length) pieces.push(text.slice(start));
 });
 
 function send(message) {
@@ -58,9 +64,16 @@ let handler;
 /** Calls that have no answer yet, by number. */
 const pending = new Map();
 
-function receive(message) {
+function receive(line) {
+  if (waiting !== null) {
+    const message = waiting;
+    waiting = null;
+    return call(message, line);
+  }
+  const message = JSON.parse(line);
   if (message.type === "call") {
-    call(message);
+    if (message.event === undefined) waiting = message;
+    else call(message, message.event);
   } else {
     settings = message;
     start().then(
@@ -105,24 +118,24 @@ function problem(kind, message) {
   return Object.assign(new Error(shown(message)), { fnscaffold: kind });
 }
 
-function call(message) {
-  const answer = (reply) => {
-    if (pending.delete(message.id)) send(Object.assign({ id: message.id }, reply));
+function call(message, text) {
+  const fail = (error) => {
+    if (pending.delete(message.id)) send(Object.assign({ type: "raised", id: message.id, text: trace(error) }, describe(error)));
   };
-  const fail = (error) => answer(Object.assign({ type: "raised", text: trace(error) }, describe(error)));
   const succeed = (result) => {
+    let text;
     try {
-      // `undefined` has no JSON: an empty answer.
-      const text = JSON.stringify(result);
-      answer({ type: "answer", result: text === undefined ? "" : text });
+      text = JSON.stringify(result);
     } catch (error) {
-      fail(error);
+      return fail(error);
     }
+    // `undefined` has no JSON: an empty answer.
+    if (pending.delete(message.id)) socket.write('{"type":"answer","id":' + message.id + "}\n" + (text === undefined ? "" : text) + "\n");
   };
   pending.set(message.id, fail);
   try {
-    const event = parse(message.event);
-    const result = handler(event, contextOf(message.context, event));
+    const event = parse(text);
+    const result = handler(event, contextOf(message, event));
     if (result instanceof Promise) {
       result.then(succeed, fail);
     } else if (result === undefined) {
@@ -153,23 +166,25 @@ function parse(text) {
   }
 }
 
-function contextOf(facts, event) {
+function contextOf(call, event) {
+  const facts = settings.facts;
   const context = {
-    awsRequestId: facts.request_id,
-    requestId: facts.request_id,
+    awsRequestId: call.request_id,
+    requestId: call.request_id,
     invokedFunctionArn: facts.function_id,
     functionName: facts.function_id,
     functionVersion: facts.version_id,
     functionFolderId: facts.folder_id,
     memoryLimitInMB: String(facts.memory),
-    deadlineMs: facts.deadline,
+    deadlineMs: call.deadline,
     logGroupName: "",
-    uberTraceId: facts.trace_id,
+    uberTraceId: call.trace_id,
     _data: event,
-    getRemainingTimeInMillis: () => facts.deadline - Date.now(),
+    getRemainingTimeInMillis: () => call.deadline - Date.now(),
     getPayload: () => payloadOf(event),
   };
-  if (facts.token) context.token = facts.token;
+  // Each call has its own: a handler may change it.
+  if (facts.token) context.token = Object.assign({}, facts.token);
   return context;
 }
 

@@ -130,19 +130,19 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// The next whole line without its end, or a piece of one that is too long.
     pub fn next_line(&mut self) -> Option<&[u8]> {
-        let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
         let start = self.start;
-        if found.unwrap_or(self.buffer.len()) - start > self.longest {
-            self.start += self.longest;
-            self.searched = self.start;
-            return Some(&self.buffer[start..self.start]);
-        }
+        let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
         self.searched = self.buffer.len();
-        let end = found?;
-        self.start = end + 1;
-        self.searched = self.start;
+        let cut = start.saturating_add(self.longest);
+        let (end, next) = match found {
+            Some(end) if end <= cut => (end, end + 1),
+            None if self.buffer.len() < cut => return None,
+            _ => (cut, cut),
+        };
+        self.start = next;
+        self.searched = next;
         let line = &self.buffer[start..end];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        Some(if next > end { line.strip_suffix(b"\r").unwrap_or(line) } else { line })
     }
 
     /// What stands after the last line end.
