@@ -132,17 +132,17 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     pub fn next_line(&mut self) -> Option<&[u8]> {
         let start = self.start;
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
+        if found.unwrap_or(self.buffer.len()) - start > self.longest {
+            self.start += self.longest;
+            self.searched = self.start;
+            return Some(&self.buffer[start..self.start]);
+        }
         self.searched = self.buffer.len();
-        let cut = start.saturating_add(self.longest);
-        let (end, next) = match found {
-            Some(end) if end <= cut => (end, end + 1),
-            None if self.buffer.len() < cut => return None,
-            _ => (cut, cut),
-        };
-        self.start = next;
-        self.searched = next;
+        let end = found?;
+        self.start = end + 1;
+        self.searched = self.start;
         let line = &self.buffer[start..end];
-        Some(if next > end { line.strip_suffix(b"\r").unwrap_or(line) } else { line })
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// What stands after the last line end.
