@@ -12,4 +12,5 @@ pub mod interrupt;
 pub mod journal;
 pub mod packing;
 pub mod permissions;
+pub mod stage;
 pub mod terminal;
