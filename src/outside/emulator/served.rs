@@ -441,7 +441,11 @@ fn prepare(
     };
     let files = Files::from(source.files.as_slice());
     let function = Function {
-        code: Code::Archive(&files),
+        // A debugger stops where the files are that are being edited.
+        code: match place.debug_port {
+            Some(_) => Code::Directory(&place.directory, &files),
+            None => Code::Archive(&files),
+        },
         manifest: &source.manifest,
         runtime: source.runtime,
         interpreter: &source.interpreter,
