@@ -2,6 +2,7 @@
 //! test a row.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::unwrap_used,
     reason = "tests run the program from outside and fail where they stand"
 )]
@@ -464,6 +465,9 @@ fn expectations_are_judged() {
         let run = function.invoke(&["--expect", "status=404"]).expect(6);
         assert!(run.stdout.contains("FN0703"), "{}", run.stdout);
         function.invoke(&["--expect", "nonsense"]).expect(2);
+        let run =
+            function.invoke(&["--format", "junit", "--repeat", "2", "--expect", "status=404"]).expect(6);
+        assert!(run.stdout.contains("tests=\"2\" failures=\"2\""), "{}", run.stdout);
     }
 }
 

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod junit;
 pub mod log;
 pub mod manifest;
 pub mod mode;

@@ -20,6 +20,9 @@ pub enum Format {
     /// Findings for code scanning; only `check` has them.
     #[value(hide = true)]
     Sarif,
+    /// A test report; only `invoke` has one.
+    #[value(hide = true)]
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -197,7 +200,9 @@ impl Terminal {
     /// As [`Self::say`].
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
         match self.format {
-            Format::Json => return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings })),
+            Format::Json | Format::Junit => {
+                return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
+            }
             Format::Sarif => return self.say_json(&sarif::log(findings)),
             Format::Text => {}
         }

@@ -55,7 +55,7 @@ pub struct Start<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
     /// The code raised an error, while it was loaded or called.
-    Raised(Raised),
+    Raised(Box<Raised>),
     /// The process ended, and how: `exited with code 1`.
     Ended(String),
     TimedOut(Duration),
@@ -372,9 +372,9 @@ struct Told {
     problem: Option<Problem>,
 }
 
-impl From<Told> for Raised {
+impl From<Told> for Box<Raised> {
     fn from(told: Told) -> Self {
-        Self { error: told.error, text: told.text, problem: told.problem }
+        Self::new(Raised { error: told.error, text: told.text, problem: told.problem })
     }
 }
 

@@ -130,15 +130,19 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// The next whole line without its end, or a piece of one that is too long.
     pub fn next_line(&mut self) -> Option<&[u8]> {
-        let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
-        self.searched = self.buffer.len();
         let start = self.start;
-        let too_long = || self.buffer.len() - start >= self.longest;
-        let end = found.or_else(|| too_long().then(|| start + self.longest))?;
-        self.start = end + usize::from(found.is_some());
+        let found = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
+        if found.unwrap_or(self.buffer.len()) - start > self.longest {
+            self.start += self.longest;
+            self.searched = self.start;
+            return Some(&self.buffer[start..self.start]);
+        }
+        self.searched = self.buffer.len();
+        let end = found?;
+        self.start = end + 1;
         self.searched = self.start;
         let line = &self.buffer[start..end];
-        Some(if found.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line })
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// What stands after the last line end.
