@@ -4,6 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
@@ -331,6 +332,22 @@ impl Terminal {
     fn theme(&self) -> Box<dyn Theme> {
         if self.color_err { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
     }
+}
+
+/// Help and version, in one write: clap's own printing takes one for each piece.
+///
+/// # Errors
+/// As [`Terminal::say`].
+pub fn say_help(text: &StyledStr) -> Result<()> {
+    let manners = Manners {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        verbose: false,
+        may_ask: false,
+    };
+    let colored = Terminal::new(&manners).color_out;
+    print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
 }
 
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
