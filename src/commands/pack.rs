@@ -9,13 +9,15 @@ use crate::commands::Context;
 use crate::model::archive::{Content, Level};
 use crate::model::finding::{Exit, Result};
 use crate::model::manifest::Manifest;
-use crate::model::package::{self, DIST_FILES};
+use crate::model::package::{self, DIST_FILES, Packing};
 use crate::model::project::{DIST, beside_archive};
+use crate::model::report::{self, Report};
 use crate::model::selection::LeftOutBy;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
 use crate::outside::disk::{self, Collected, Stage};
 use crate::outside::packing;
+use crate::outside::progress::Progress;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Rebuild the archive and version.json from the function directory
@@ -24,6 +26,18 @@ pub struct Pack {
     /// Print the entries of the archive and write nothing
     #[arg(long)]
     list: bool,
+    /// Say what takes the space, as a table or as a page with a map of it, and write nothing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        env = "FNSCAFFOLD_REPORT",
+        hide_env = true,
+        num_args = 0..=1,
+        default_missing_value = "text",
+        conflicts_with = "list"
+    )]
+    report: Option<ReportForm>,
     /// How hard to compress
     #[arg(
         long,
@@ -45,6 +59,12 @@ pub struct Pack {
     allow_secret: Vec<String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ReportForm {
+    Text,
+    Html,
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum LevelName {
     Fast,
@@ -64,7 +84,18 @@ impl Pack {
             LevelName::Default => Level::Default,
             LevelName::Best => Level::Best,
         };
-        let packing = packing::settings(level, &self.allow_secret)?;
+        let settings = packing::settings(level, &self.allow_secret)?;
+        let bytes: u64 = collected.files.iter().map(Content::size).sum();
+        let passes = if level == Level::Best { 2 } else { 1 };
+        let progress = Progress::of(&context.terminal, "packing", bytes.saturating_mul(passes));
+        let advance = |bytes| progress.advance(bytes);
+        let packing = Packing { progress: &advance, ..settings };
+        if let Some(form) = self.report {
+            let weighed = package::weigh(&collected.files, &packing)?;
+            drop(progress);
+            say_report(&context.terminal, &manifest, &weighed, form)?;
+            return Ok(Exit::Done);
+        }
         let (spec, changed) = if context.dry_run {
             (package::build(&manifest, &collected.files, &packing, io::sink())?, false)
         } else {
@@ -81,9 +112,28 @@ impl Pack {
             }
             (spec, changed)
         };
-        report(context, &manifest, &spec, changed)?;
+        let saved = if level == Level::Best {
+            let usual =
+                package::archive_size(&collected.files, &Packing { level: Level::Default, ..packing })?;
+            Some(usual.saturating_sub(spec.archive.size))
+        } else {
+            None
+        };
+        drop(progress);
+        say_packed(context, &manifest, &spec, changed, saved)?;
         Ok(Exit::Done)
     }
+}
+
+fn say_report(terminal: &Terminal, manifest: &Manifest, report: &Report, form: ReportForm) -> Result<()> {
+    if terminal.format != Format::Text {
+        return terminal.say_json(&json!({ "ok": true, "function": manifest.name, "report": report }));
+    }
+    if form == ReportForm::Html {
+        let archive = crate::model::settings::parse_runtime(&manifest.version.runtime)?.lang.archive_name();
+        return terminal.say_bytes(report::page(report, &manifest.name, archive)?.as_bytes());
+    }
+    terminal.say(&report::table(report, terminal.verbose).join("\n"))
 }
 
 fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
@@ -114,19 +164,30 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: bool) -> Result<()> {
+/// What was done; of `--level best` also what it `saved`.
+fn say_packed(
+    context: &Context,
+    manifest: &Manifest,
+    spec: &VersionSpec,
+    changed: bool,
+    saved: Option<u64>,
+) -> Result<()> {
     let terminal = &context.terminal;
     let archive = &spec.archive;
     let warning = package::judge_archive_size(&format!("{DIST}/{}", archive.file), archive.size);
     if terminal.format != Format::Text {
-        return terminal.say_json(&json!({
+        let mut document = json!({
             "ok": true,
             "dryRun": context.dry_run,
             "changed": changed,
             "function": manifest.name,
             "archive": archive,
             "findings": warning.into_iter().collect::<Vec<_>>(),
-        }));
+        });
+        if let Some(saved) = saved {
+            document["saved"] = json!(saved);
+        }
+        return terminal.say_json(&document);
     }
     if terminal.quiet {
         return Ok(());
@@ -143,6 +204,11 @@ fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: b
         archive.size,
         archive.sha256
     ))?;
+    if let Some(saved) = saved {
+        let usual = archive.size + saved;
+        let percent = saved as f64 / usual as f64 * 100.0;
+        terminal.note(&format!("level best: {saved} bytes ({percent:.1}%) smaller than the default level"));
+    }
     let unpacked: u64 = archive.entries.iter().map(|entry| entry.size).sum();
     terminal.detail(&format!("unpacked: {}", human_size(unpacked)));
     if let Some(warning) = warning {

@@ -9,4 +9,5 @@ pub mod disk;
 pub mod emulator;
 pub mod interrupt;
 pub mod packing;
+pub mod progress;
 pub mod terminal;
