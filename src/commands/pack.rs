@@ -1,6 +1,7 @@
 //! `pack`: a function directory in, its archive and version.json out, together.
 
 use std::io;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
@@ -13,9 +14,10 @@ use crate::model::package::{self, DIST_FILES, Packing};
 use crate::model::project::{DIST, beside_archive};
 use crate::model::report::{self, Report};
 use crate::model::selection::LeftOutBy;
+use crate::model::settings::parse_runtime;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Collected, Stage};
+use crate::outside::disk::{self, Collected, SourceFile, Stage};
 use crate::outside::packing;
 use crate::outside::progress::Progress;
 use crate::outside::terminal::{Format, Terminal};
@@ -84,45 +86,54 @@ impl Pack {
             LevelName::Default => Level::Default,
             LevelName::Best => Level::Best,
         };
+        let files = &collected.files;
         let settings = packing::settings(level, &self.allow_secret)?;
-        let bytes: u64 = collected.files.iter().map(Content::size).sum();
-        let passes = if level == Level::Best { 2 } else { 1 };
+        let bytes: u64 = files.iter().map(Content::size).sum();
+        let passes = if level == Level::Best && self.report.is_none() { 2 } else { 1 };
         let progress = Progress::of(&context.terminal, "packing", bytes.saturating_mul(passes));
         let advance = |bytes| progress.advance(bytes);
         let packing = Packing { progress: &advance, ..settings };
         if let Some(form) = self.report {
-            let weighed = package::weigh(&collected.files, &packing)?;
+            let weighed = package::weigh(files, &packing)?;
             drop(progress);
             say_report(&context.terminal, &manifest, &weighed, form)?;
             return Ok(Exit::Done);
         }
+        // Before, not after: so that the records of 100,000 entries are held once.
+        let usual = match level {
+            Level::Best => Some(package::archive_size(files, &Packing { level: Level::Default, ..packing })?),
+            _ => None,
+        };
         let (spec, changed) = if context.dry_run {
-            (package::build(&manifest, &collected.files, &packing, io::sink())?, false)
+            (package::build(&manifest, files, &packing, io::sink())?, false)
         } else {
-            let stage = Stage::within(&context.directory)?;
-            let lang = crate::model::settings::parse_runtime(&manifest.version.runtime)?.lang;
-            let archive = stage.create(lang.archive_name())?;
-            let spec = package::build(&manifest, &collected.files, &packing, archive)?;
-            for (name, bytes) in beside_archive(&spec) {
-                stage.write(name, &bytes)?;
-            }
-            let changed = stage.differs_from(&context.directory.join(DIST), &DIST_FILES)?;
-            if changed {
-                stage.become_dist(&context.directory, &DIST_FILES)?;
-            }
-            (spec, changed)
+            write(&context.directory, &manifest, files, &packing)?
         };
-        let saved = if level == Level::Best {
-            let usual =
-                package::archive_size(&collected.files, &Packing { level: Level::Default, ..packing })?;
-            Some(usual.saturating_sub(spec.archive.size))
-        } else {
-            None
-        };
+        let saved = usual.map(|usual| usual.saturating_sub(spec.archive.size));
         drop(progress);
         say_packed(context, &manifest, &spec, changed, saved)?;
         Ok(Exit::Done)
     }
+}
+
+/// Makes `dist/`, and says whether it is another one than before.
+fn write(
+    directory: &Path,
+    manifest: &Manifest,
+    files: &[SourceFile],
+    packing: &Packing<'_>,
+) -> Result<(VersionSpec, bool)> {
+    let stage = Stage::within(directory)?;
+    let archive = stage.create(parse_runtime(&manifest.version.runtime)?.lang.archive_name())?;
+    let spec = package::build(manifest, files, packing, archive)?;
+    for (name, bytes) in beside_archive(&spec) {
+        stage.write(name, &bytes)?;
+    }
+    let changed = stage.differs_from(&directory.join(DIST), &DIST_FILES)?;
+    if changed {
+        stage.become_dist(directory, &DIST_FILES)?;
+    }
+    Ok((spec, changed))
 }
 
 fn say_report(terminal: &Terminal, manifest: &Manifest, report: &Report, form: ReportForm) -> Result<()> {
@@ -130,7 +141,7 @@ fn say_report(terminal: &Terminal, manifest: &Manifest, report: &Report, form: R
         return terminal.say_json(&json!({ "ok": true, "function": manifest.name, "report": report }));
     }
     if form == ReportForm::Html {
-        let archive = crate::model::settings::parse_runtime(&manifest.version.runtime)?.lang.archive_name();
+        let archive = parse_runtime(&manifest.version.runtime)?.lang.archive_name();
         return terminal.say_bytes(report::page(report, &manifest.name, archive)?.as_bytes());
     }
     terminal.say(&report::table(report, terminal.verbose).join("\n"))

@@ -1,5 +1,7 @@
 //! A report over files in memory.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::package::MemoryFile;
 
@@ -148,5 +150,22 @@ fn the_page_is_whole_and_cannot_be_broken_by_a_name() {
     assert!(!page.contains("<img") && page.contains("a &amp; b.js"));
     for outside in ["http:", "https:", "src=\"", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_files_are_reported(
+        files in prop::collection::btree_map(
+            "(node_modules/|@a/|a/|tests/|a-1\\.dist-info/|RECORD|package\\.json|\\PC){1,6}",
+            prop_oneof!["\\PC{0,40}", Just("{\"packages\":{\"\":[]}}".to_owned()), Just("a,b\n\"c".to_owned())],
+            0..12,
+        ),
+    ) {
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let report = report(&files);
+        let _ = table(&report, true);
+        prop_assert!(page(&report, "x", "y").is_ok());
+        prop_assert_eq!(report.groups.iter().map(|group| group.files).sum::<usize>(), files.len());
     }
 }
