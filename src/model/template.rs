@@ -519,5 +519,26 @@ mod tests {
             prop_assert_eq!(table["x"].as_str(), Some(text.as_str()));
             prop_assert!(!quote_py(&text).contains('\n'));
         }
+
+        /// Names and texts that a stranger's template may have: what comes out stays in its directory.
+        #[test]
+        fn any_template_is_refused_or_stays_inside(
+            name in prop_oneof!["\\PC{0,9}", "(\\.\\.?|a|/|\\\\|C:|\n|\\.hbs|con|~){0,6}"],
+            text in prop_oneof!["\\PC{0,30}", "(\\{\\{|\\}\\}|#if |/if|raw|name|json |js |\\.\\./|\"|[a-z])*"],
+            also_facts: bool,
+        ) {
+            let mut files = files(&[("nodejs/a.toml", &facts("['nodejs16']")), ("nodejs/a/index.js", "1")]);
+            files.insert(format!("nodejs/a/{name}"), text.clone().into_bytes());
+            if also_facts {
+                files.insert(format!("nodejs/{name}.toml"), text.into_bytes());
+            }
+            if let Ok(templates) = Templates::from_files(files) {
+                for template in templates.iter() {
+                    for path in template.render(&VARIABLES).into_iter().flat_map(BTreeMap::into_keys) {
+                        prop_assert!(archive::check_path(&path).is_ok(), "{path:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -12,5 +12,6 @@ pub mod interrupt;
 pub mod journal;
 pub mod packing;
 pub mod permissions;
+pub mod progress;
 pub mod stage;
 pub mod terminal;

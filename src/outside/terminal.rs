@@ -55,6 +55,7 @@ pub struct Terminal {
     pub verbose: bool,
     pub quiet: bool,
     interactive: bool,
+    watched: bool,
     color_out: bool,
     color_err: bool,
 }
@@ -100,6 +101,10 @@ impl Terminal {
                 && !ci
                 && io::stdin().is_terminal()
                 && io::stderr().is_terminal(),
+            watched: text
+                && !manners.quiet
+                && io::stderr().is_terminal()
+                && env::var_os("TERM").is_none_or(|term| term != "dumb"),
             color_out: text && colored(io::stdout().is_terminal()),
             color_err: colored(io::stderr().is_terminal()),
         }
@@ -112,6 +117,7 @@ impl Terminal {
             verbose: false,
             quiet: false,
             interactive: false,
+            watched: false,
             color_out: false,
             color_err: false,
         }
@@ -119,6 +125,11 @@ impl Terminal {
 
     pub const fn can_ask(&self) -> bool {
         self.interactive
+    }
+
+    /// Whether somebody sees what moves on standard error.
+    pub const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// A line of the result, on standard output.
