@@ -1,16 +1,21 @@
 //! NOUNS: values and pure functions of values. No file, clock, environment, socket or terminal.
 
 pub mod answers;
+#[cfg(test)]
+pub mod arbitrary;
 pub mod archive;
 #[cfg_attr(not(test), expect(dead_code, reason = "`invoke` and `dev` are to come"))]
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod limits;
 pub mod manifest;
 pub mod mode;
+pub mod options;
 pub mod package;
 pub mod project;
 pub mod python;
+pub mod request;
 pub mod rules;
 pub mod runtime;
 pub mod sarif;
