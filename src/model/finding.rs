@@ -297,6 +297,10 @@ rules! {
         "dist/version.json does not match function.toml or the archive. `fnscaffold pack` writes all of them anew."
     NOT_REPRODUCED "FN0605" "not-reproduced" Error Findings
         "Rebuilding the archive in memory gives other bytes than dist/ holds. The message names the first entry that differs."
+    SPEC_LOSS "FN0606" "spec-loss" Warning Findings
+        "`spec` writes and reads versions in other formats, and not every format has a place for every setting. What the message names was not carried over: set it by hand where it belongs, or do without it."
+    SPEC_UNREADABLE "FN0607" "spec-unreadable" Error Usage
+        "The file is in none of the formats of `spec`, or has no function in it: JSON of the REST request, a yc command, Terraform, a GitHub workflow, serverless.yml. --from says which it is where its name does not tell."
 
     // The function.
     FUNCTION_FAILED "FN0701" "function-failed" Error Function

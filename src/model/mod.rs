@@ -24,6 +24,7 @@ pub mod secret;
 pub mod selection;
 pub mod settings;
 pub mod sources;
+pub mod spec;
 pub mod template;
 pub mod tree_view;
 pub mod vendor;
