@@ -168,7 +168,8 @@ impl Check {
     ) -> Result<()> {
         let progress = |text: &str| context.terminal.note(text);
         let loaded = emulator::load(archive, runtime, manifest, &self.interpreter, &progress)?;
-        if loaded.iter().all(|finding| finding.severity == Severity::Warning) {
+        let could_not_try = [&finding::INTERPRETER_MISSING, &finding::INSTALL_FAILED, &finding::LOAD_SKIPPED];
+        if !loaded.iter().any(|finding| could_not_try.contains(&finding.rule)) {
             findings.retain(|finding| finding.rule != &finding::ENTRYPOINT_UNKNOWN);
         }
         let is_known = |rule| findings.iter().any(|finding| finding.rule == rule);

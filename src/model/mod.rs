@@ -4,11 +4,12 @@ pub mod answers;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod archive;
-#[cfg_attr(not(test), expect(dead_code, reason = "`invoke` and `dev` are to come"))]
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod junit;
 pub mod limits;
+pub mod log;
 pub mod manifest;
 pub mod mode;
 pub mod options;
