@@ -228,6 +228,12 @@ pub fn parse(text: &str) -> Result<(Manifest, Lines)> {
     Ok((manifest, lines))
 }
 
+/// A manifest as text, with the schema that editors check it by.
+pub fn render(schema: &str, manifest: &Manifest) -> String {
+    let text = toml::to_string(manifest).expect("texts, numbers and tables always serialise");
+    format!("#:schema {schema}\n{text}")
+}
+
 /// Notes the line of every key and looks for unknown ones. How deep tables nest is bounded by `toml`.
 struct Walk<'a> {
     text: &'a str,
@@ -393,7 +399,7 @@ mod tests {
         ) {
             let package = Package { include: lists[0].clone(), exclude: lists[1].clone() };
             let manifest = Manifest { name, version, package, template: None };
-            let text = toml::to_string(&manifest).unwrap();
+            let text = render("schema.json", &manifest);
             prop_assert_eq!(parse(&text).unwrap().0, manifest);
         }
 

@@ -398,7 +398,7 @@ mod tests {
 
     use super::*;
     use crate::model::arbitrary;
-    use crate::model::spec::tests::{subject_text, written};
+    use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
 
     proptest! {
@@ -409,6 +409,7 @@ mod tests {
             let readings = read(&first.text).unwrap();
             prop_assert_eq!(readings.len(), 1);
             prop_assert_eq!(&readings[0].losses, &vec![]);
+            same_but(&first.losses, &version, &readings[0].version);
             let second = subject_text(Consumer::Github, &readings[0].version, &choices);
             prop_assert_eq!(&second, &first.text);
         }

@@ -33,6 +33,16 @@ pub enum Consumer {
 }
 
 impl Consumer {
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Yc => "yc",
+            Self::Terraform => "terraform",
+            Self::Github => "github",
+            Self::Serverless => "serverless",
+        }
+    }
+
     /// What it is called in a sentence.
     pub const fn title(self) -> &'static str {
         match self {
@@ -270,6 +280,29 @@ pub mod tests {
 
     pub fn subject_text(consumer: Consumer, version: &Version, choices: &Choices) -> String {
         written(consumer, version, choices).text
+    }
+
+    /// # Panics
+    /// When the two differ in anything but what was reported as lost.
+    pub fn same_but(losses: &[Loss], wanted: &Version, got: &Version) {
+        let reading = |version: &Version| Reading {
+            name: None,
+            version: version.clone(),
+            code: Code::default(),
+            losses: Vec::new(),
+        };
+        let found = difference::differences(&reading(wanted), &reading(got));
+        let is_lost = |key: &str| losses.iter().any(|loss| key.starts_with(loss.key.as_str()));
+        // Entries of lists are lost by their number and differ by their name.
+        let has_lost = |list: &str| losses.iter().any(|loss| loss.key.starts_with(list));
+        let left: Vec<_> = found
+            .iter()
+            .filter(|found| !is_lost(&found.key))
+            .filter(|found| {
+                !["secrets.", "mounts."].iter().any(|list| found.key.starts_with(list) && has_lost(list))
+            })
+            .collect();
+        assert!(left.is_empty(), "{left:?}\n{wanted:?}\n{got:?}");
     }
 
     #[test]

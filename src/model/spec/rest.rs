@@ -14,7 +14,7 @@ use crate::model::options::{
 };
 use crate::model::project::sha256;
 use crate::model::request::Request;
-use crate::model::spec::fields::{Fields, NO_PLACE};
+use crate::model::spec::fields::Fields;
 use crate::model::spec::{
     Code, KILOBYTES, Loss, MEGABYTES, Reading, Subject, Written, said, size, unreadable,
 };
@@ -56,12 +56,15 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
     };
     let mut losses = Vec::new();
     if body.function_id.is_none() {
-        losses.push(Loss::new("name", "the request takes the function's id: give --function-id"));
+        losses.push(Loss::new(
+            "functionId",
+            "function.toml has the function's name, the request its id: give --function-id",
+        ));
     }
     if body.package.is_none() && body.content.is_none() {
         losses.push(Loss::new(
-            "package",
-            "the request has no code: embed the archive with --content, or say with --bucket and --object \
+            "content",
+            "embed the archive with --content, or say with --bucket and --object \
              where it is uploaded to",
         ));
     }
@@ -305,7 +308,8 @@ mod tests {
 
     use super::*;
     use crate::model::arbitrary;
-    use crate::model::spec::tests::{subject_text, written};
+    use crate::model::spec::fields::NO_PLACE;
+    use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
 
     proptest! {
@@ -320,6 +324,7 @@ mod tests {
             prop_assert_eq!(&first.losses, &vec![]);
             let reading = read(&first.text).unwrap();
             prop_assert_eq!(&reading.losses, &vec![]);
+            same_but(&first.losses, &version, &reading.version);
             prop_assert_eq!(&subject_text(Consumer::Rest, &reading.version, &choices), &first.text);
         }
 

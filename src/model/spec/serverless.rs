@@ -57,23 +57,30 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
     let version = subject.version();
     Request::of(version)?;
     let name = subject.manifest.name.as_str();
+    let mut losses = Vec::new();
+    let mut environment = BTreeMap::new();
+    for (variable, value) in &version.environment {
+        match escaped(value) {
+            Some(value) => drop(environment.insert(variable.as_str(), value)),
+            None => losses.push(Loss::new(
+                format!("environment.{variable}"),
+                "Serverless would take a part of it for a variable, and has no way to say that it is none",
+            )),
+        }
+    }
     let function = Function {
         name,
-        handler: escaped(&version.entrypoint),
+        handler: version.entrypoint.clone(),
         memory_size: parse_memory(&version.memory)? >> 20,
         timeout: parse_timeout(&version.timeout)?.to_string(),
-        environment: version
-            .environment
-            .iter()
-            .map(|(name, value)| (name.as_str(), escaped(value)))
-            .collect(),
+        environment,
     };
     let service = Service {
         service: name,
         framework_version: "3",
         provider: Provider { name: "yandex-cloud", runtime: &version.runtime },
         plugins: ["@yandex-cloud/serverless-plugin"],
-        package: Package { artifact: escaped(&subject.archive_path()) },
+        package: Package { artifact: subject.archive_path() },
         functions: BTreeMap::from([(name, function)]),
     };
     let text = serde_saphyr::to_string(&service).expect("texts and numbers always serialise");
@@ -102,24 +109,28 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
     ] {
         why.insert(key, NO_PLACE);
     }
-    Ok(Written { text, losses: lost(version, &why) })
+    losses.extend(lost(version, &why));
+    Ok(Written { text, losses })
 }
 
 /// A text in which Serverless finds no variable: `${` after a backslash is none, and backslashes before
-/// it are then doubled.
-fn escaped(text: &str) -> String {
+/// it are then doubled. After a dollar sign it overlooks the backslash, so there is no such text.
+fn escaped(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     for part in text.split_inclusive("${") {
         if let Some(before) = part.strip_suffix("${") {
+            let bare = before.trim_end_matches('\\');
+            if bare.ends_with('$') {
+                return None;
+            }
             out.push_str(before);
-            let slashes = before.len() - before.trim_end_matches('\\').len();
-            out.push_str(&"\\".repeat(slashes + 1));
+            out.push_str(&"\\".repeat(before.len() - bare.len() + 1));
             out.push_str("${");
         } else {
             out.push_str(part);
         }
     }
-    out
+    Some(out)
 }
 
 /// The text that an escaped one stands for; nothing where it has a variable.
@@ -132,7 +143,7 @@ fn unescaped(text: &str) -> Option<String> {
         };
         let bare = before.trim_end_matches('\\');
         let slashes = before.len() - bare.len();
-        if slashes.is_multiple_of(2) {
+        if slashes.is_multiple_of(2) || bare.ends_with('$') {
             return None;
         }
         out.push_str(bare);
@@ -253,7 +264,7 @@ mod tests {
 
     use super::*;
     use crate::model::arbitrary;
-    use crate::model::spec::tests::{subject_text, written};
+    use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
 
     proptest! {
@@ -264,8 +275,12 @@ mod tests {
             let readings = read(&first.text).unwrap();
             prop_assert_eq!(readings.len(), 1);
             prop_assert_eq!(&readings[0].losses, &vec![]);
+            same_but(&first.losses, &version, &readings[0].version);
             prop_assert_eq!(readings[0].name.as_deref(), Some("my-app"));
-            prop_assert_eq!(&readings[0].version.environment, &version.environment);
+            for (name, value) in &version.environment {
+                let is_lost = first.losses.iter().any(|loss| loss.key == format!("environment.{name}"));
+                prop_assert_eq!(readings[0].version.environment.get(name), Some(value).filter(|_| !is_lost));
+            }
             let second = subject_text(Consumer::Serverless, &readings[0].version, &choices);
             prop_assert_eq!(&second, &first.text);
         }

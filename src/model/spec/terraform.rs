@@ -19,7 +19,7 @@ mod tests {
 
     use super::*;
     use crate::model::arbitrary;
-    use crate::model::spec::tests::{subject_text, written};
+    use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
 
     proptest! {
@@ -31,6 +31,7 @@ mod tests {
             let readings = read(&first.text).unwrap();
             prop_assert_eq!(readings.len(), 1);
             prop_assert_eq!(&readings[0].losses, &vec![]);
+            same_but(&first.losses, &version, &readings[0].version);
             prop_assert_eq!(readings[0].name.as_deref(), Some("my-app"));
             prop_assert_eq!(readings[0].code.sha256.as_ref().map(String::len), Some(64));
             prop_assert_eq!(readings[0].code.bucket.is_some(), package);

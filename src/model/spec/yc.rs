@@ -354,7 +354,7 @@ mod tests {
 
     use super::*;
     use crate::model::arbitrary;
-    use crate::model::spec::tests::{subject_text, written};
+    use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
 
     proptest! {
@@ -364,6 +364,7 @@ mod tests {
             let first = written(Consumer::Yc, &version, &choices);
             let reading = read(&first.text).unwrap();
             prop_assert_eq!(&reading.losses, &vec![]);
+            same_but(&first.losses, &version, &reading.version);
             prop_assert_eq!(&subject_text(Consumer::Yc, &reading.version, &choices), &first.text);
         }
 

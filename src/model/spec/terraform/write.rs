@@ -1,6 +1,7 @@
 //! A version in, its resource and the data that it refers to out.
 
 use hcl::expr::{Object, ObjectKey, TemplateExpr, Traversal, Variable};
+use hcl::format::{Format, Formatter};
 use hcl::structure::BlockBuilder;
 use hcl::{Attribute, Block, Body, Expression, Identifier};
 
@@ -34,7 +35,8 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
         ));
     }
     let body = body.add_block(function(subject, &label)?).build();
-    let text = hcl::format::to_string(&body).expect("a body always formats");
+    let mut formatter = Formatter::builder().compact_arrays(true).build(Vec::new());
+    let text = body.format_string(&mut formatter).expect("a body always formats");
     let why = [
         ("description", "the provider's `description` is that of the function, not of the version"),
         ("named-service-accounts", "the provider has no argument for it"),
@@ -46,8 +48,28 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
     Ok(Written { text: layout::aligned(&text), losses })
 }
 
+/// A text as a template without interpolations. The markers of interpolations and directives are doubled
+/// here: a run of dollar or percent signs before a brace stands for one less.
+fn text(text: &str) -> Expression {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' | '%' if chars.peek() == Some(&'{') => out.extend([c, c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    TemplateExpr::QuotedString(out).into()
+}
+
 fn data(kind: &str, label: &str, key: &str, id: &str) -> Block {
-    Block::builder("data").add_label(kind).add_label(label).add_attribute((key, id)).build()
+    Block::builder("data").add_label(kind).add_label(label).add_attribute((key, text(id))).build()
 }
 
 /// The name of the data with a secret's current version.
@@ -70,13 +92,13 @@ fn function(subject: &Subject<'_>, label: &str) -> Result<Block> {
     let mut add = |attribute: Attribute| {
         block = std::mem::replace(&mut block, Block::builder("x")).add_attribute(attribute)
     };
-    add(Attribute::new("name", subject.manifest.name.as_str()));
+    add(Attribute::new("name", text(&subject.manifest.name)));
     if let Some(id) = &subject.choices.folder_id {
-        add(Attribute::new("folder_id", id.as_str()));
+        add(Attribute::new("folder_id", text(&id)));
     }
-    add(Attribute::new("user_hash", subject.archive.sha256.as_str()));
-    add(Attribute::new("runtime", version.runtime.as_str()));
-    add(Attribute::new("entrypoint", version.entrypoint.as_str()));
+    add(Attribute::new("user_hash", text(&subject.archive.sha256)));
+    add(Attribute::new("runtime", text(&version.runtime)));
+    add(Attribute::new("entrypoint", text(&version.entrypoint)));
     add(Attribute::new("memory", parse_memory(&version.memory)? >> 20));
     add(Attribute::new("execution_timeout", parse_timeout(&version.timeout)?.to_string()));
     if let Some(calls) = version.concurrency.filter(|calls| *calls != 0) {
@@ -90,7 +112,7 @@ fn function(subject: &Subject<'_>, label: &str) -> Result<Block> {
         add(Attribute::new("service_account_id", id));
     }
     if !version.tags.is_empty() {
-        add(Attribute::new("tags", Expression::from(version.tags.clone())));
+        add(Attribute::new("tags", version.tags.iter().map(|tag| text(tag)).collect::<Expression>()));
     }
     if !version.environment.is_empty() {
         add(Attribute::new("environment", environment(version)));
@@ -105,7 +127,7 @@ fn environment(version: &Version) -> Expression {
             Ok(name) => ObjectKey::Identifier(name),
             Err(_) => ObjectKey::from(name.as_str()),
         };
-        (key, Expression::from(value.as_str()))
+        (key, text(value))
     });
     Expression::Object(entries.collect::<Object<_, _>>())
 }
@@ -114,9 +136,9 @@ fn blocks(mut block: BlockBuilder, subject: &Subject<'_>) -> Result<BlockBuilder
     let version = subject.version();
     block = block.add_block(match subject.package() {
         Some((bucket, object)) => Block::builder("package")
-            .add_attribute(("bucket_name", bucket))
-            .add_attribute(("object_name", object))
-            .add_attribute(("sha_256", subject.archive.sha256.as_str()))
+            .add_attribute(("bucket_name", text(bucket)))
+            .add_attribute(("object_name", text(object)))
+            .add_attribute(("sha_256", text(&subject.archive.sha256)))
             .build(),
         None => {
             // Beside the module, wherever terraform is run.
@@ -128,7 +150,7 @@ fn blocks(mut block: BlockBuilder, subject: &Subject<'_>) -> Result<BlockBuilder
     });
     for secret in &version.secrets {
         let version_id = match secret.version_id.as_deref() {
-            Some(id) => Expression::from(id),
+            Some(id) => text(id),
             None => reference(SECRET, &secret_label(&secret.environment_variable))
                 .attr("current_version")
                 .index(0)
@@ -138,10 +160,10 @@ fn blocks(mut block: BlockBuilder, subject: &Subject<'_>) -> Result<BlockBuilder
         };
         block = block.add_block(
             Block::builder("secrets")
-                .add_attribute(("id", secret.id.as_str()))
+                .add_attribute(("id", text(&secret.id)))
                 .add_attribute(("version_id", version_id))
-                .add_attribute(("key", secret.key.as_str()))
-                .add_attribute(("environment_variable", secret.environment_variable.as_str()))
+                .add_attribute(("key", text(&secret.key)))
+                .add_attribute(("environment_variable", text(&secret.environment_variable)))
                 .build(),
         );
     }
@@ -149,7 +171,8 @@ fn blocks(mut block: BlockBuilder, subject: &Subject<'_>) -> Result<BlockBuilder
         block = block.add_block(mount(each)?);
     }
     if let Some(id) = version.network_id.as_deref().filter(|id| !id.is_empty()) {
-        block = block.add_block(Block::builder("connectivity").add_attribute(("network_id", id)).build());
+        block =
+            block.add_block(Block::builder("connectivity").add_attribute(("network_id", text(id))).build());
     }
     if let Some(options) = version.log_options.as_ref().filter(|options| **options != LogOptions::default()) {
         block = block.add_block(log_options(options));
@@ -166,14 +189,14 @@ fn blocks(mut block: BlockBuilder, subject: &Subject<'_>) -> Result<BlockBuilder
 }
 
 fn mount(mount: &Mount) -> Result<Block> {
-    let mut block = Block::builder("mounts").add_attribute(("name", mount.name.as_str()));
+    let mut block = Block::builder("mounts").add_attribute(("name", text(&mount.name)));
     if let Some(mode) = mount.mode {
         block = block.add_attribute(("mode", if mode == MountMode::Ro { "ro" } else { "rw" }));
     }
     if let Some(storage) = &mount.object_storage {
-        let mut inner = Block::builder("object_storage").add_attribute(("bucket", storage.bucket.as_str()));
+        let mut inner = Block::builder("object_storage").add_attribute(("bucket", text(&storage.bucket)));
         if let Some(prefix) = storage.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
-            inner = inner.add_attribute(("prefix", prefix));
+            inner = inner.add_attribute(("prefix", text(prefix)));
         }
         block = block.add_block(inner.build());
     }
@@ -194,10 +217,10 @@ fn log_options(options: &LogOptions) -> Block {
         block = block.add_attribute(("disabled", true));
     }
     if let Some(id) = &options.group_id {
-        block = block.add_attribute(("log_group_id", id.as_str()));
+        block = block.add_attribute(("log_group_id", text(&id)));
     }
     if let Some(id) = &options.folder_id {
-        block = block.add_attribute(("folder_id", id.as_str()));
+        block = block.add_attribute(("folder_id", text(&id)));
     }
     if let Some(level) = options.min_level {
         block = block.add_attribute(("min_level", level.id().to_ascii_uppercase()));
@@ -208,12 +231,12 @@ fn log_options(options: &LogOptions) -> Block {
 fn async_invocation(config: &AsyncInvocation) -> Block {
     let mut block = Block::builder("async_invocation").add_attribute(("retries_count", config.retries));
     if let Some(id) = config.service_account_id.as_deref().filter(|id| !id.is_empty()) {
-        block = block.add_attribute(("service_account_id", id));
+        block = block.add_attribute(("service_account_id", text(id)));
     }
     let target = |name: &str, target: &QueueTarget| {
         Block::builder(name)
-            .add_attribute(("arn", target.ymq_arn.as_str()))
-            .add_attribute(("service_account_id", target.service_account_id.as_str()))
+            .add_attribute(("arn", text(&target.ymq_arn)))
+            .add_attribute(("service_account_id", text(&target.service_account_id)))
             .build()
     };
     if let Some(queue) = &config.success {
