@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::model::finding::{Exit, Result};
+use crate::model::spec::Consumer;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod check;
@@ -19,6 +21,7 @@ mod new;
 mod pack;
 mod running;
 mod runtimes;
+mod spec;
 mod templates;
 mod verify;
 
@@ -53,14 +56,17 @@ pub struct Common {
     /// How results are written
     #[arg(
         long,
-        value_enum,
         value_name = "FORMAT",
         global = true,
         env = "FNSCAFFOLD_FORMAT",
         hide_env = true,
-        default_value = "text"
+        default_value = "text",
+        value_parser = EnumValueParser::<Format>::new().map(Output::Said)
     )]
-    format: Format,
+    format: Output,
+    /// The same as --format json, also where --format says something else
+    #[arg(long, global = true, hide = true)]
+    json: bool,
     /// Say only results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -80,10 +86,21 @@ pub struct Common {
     color: ColorChoice,
 }
 
+/// What --format says. For most verbs it is how they write their results; `spec` has results for others.
+#[derive(Debug, Clone, Copy)]
+pub enum Output {
+    Said(Format),
+    For(Consumer),
+}
+
 impl Common {
     pub const fn manners(&self) -> Manners {
         Manners {
-            format: self.format,
+            format: match self.format {
+                _ if self.json => Format::Json,
+                Output::Said(format) => format,
+                Output::For(_) => Format::Text,
+            },
             color: self.color,
             quiet: self.quiet,
             verbose: self.verbose,
@@ -116,6 +133,7 @@ pub enum Verb {
     Pack(pack::Pack),
     Check(check::Check),
     Verify(verify::Verify),
+    Spec(spec::Spec),
     Invoke(invoke::Invoke),
     Dev(dev::Dev),
     Doctor(doctor::Doctor),
@@ -137,6 +155,7 @@ impl Verb {
             Self::Pack(verb) => verb.run(context),
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
+            Self::Spec(verb) => verb.run(context),
             Self::Invoke(verb) => verb.run(context),
             Self::Dev(verb) => verb.run(context),
             Self::Doctor(verb) => verb.run(context),

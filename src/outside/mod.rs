@@ -10,6 +10,7 @@ pub mod disk;
 pub mod emulator;
 pub mod interrupt;
 pub mod journal;
+pub mod judging;
 pub mod packing;
 pub mod permissions;
 pub mod progress;
