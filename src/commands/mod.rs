@@ -12,6 +12,7 @@ mod check;
 mod explain;
 mod generate;
 mod init;
+mod invoke;
 mod new;
 mod pack;
 mod runtimes;
@@ -112,6 +113,7 @@ pub enum Verb {
     Pack(pack::Pack),
     Check(check::Check),
     Verify(verify::Verify),
+    Invoke(invoke::Invoke),
     Templates(templates::Templates),
     Runtimes(runtimes::Runtimes),
     Explain(explain::Explain),
@@ -130,6 +132,7 @@ impl Verb {
             Self::Pack(verb) => verb.run(context),
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
+            Self::Invoke(verb) => verb.run(context),
             Self::Templates(verb) => verb.run(context),
             Self::Runtimes(verb) => verb.run(context),
             Self::Explain(verb) => verb.run(context),

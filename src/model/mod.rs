@@ -2,10 +2,10 @@
 
 pub mod answers;
 pub mod archive;
-#[cfg_attr(not(test), expect(dead_code, reason = "`invoke` and `dev` are to come"))]
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod log;
 pub mod manifest;
 pub mod mode;
 pub mod package;

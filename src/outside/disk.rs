@@ -593,7 +593,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // Signals may come again: what is still there is removed now.
         interrupt::release(self.directory.path(), || {
-            let _ = fs::remove_dir_all(self.directory.path());
+            interrupt::remove(self.directory.path());
         });
         // A parent that holds the finished directory is not empty and stays.
         for parent in self.parents.iter().rev() {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use tempfile::TempDir;
 
 use crate::model::finding::{self, Exit, Finding};
+use crate::outside::permissions::{Access, set_modes};
 
 /// Directories that exist only while a verb is at work.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -66,10 +67,12 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 }
 
 /// A writer may add a file while its directory is being removed, so once may not be enough.
-fn remove(directory: &Path) {
+pub fn remove(directory: &Path) {
     for _ in 0..10 {
         if fs::remove_dir_all(directory).is_ok() || !directory.exists() {
             return;
         }
+        // The code of a function that runs is read-only.
+        let _ = set_modes(directory, Access::Write);
     }
 }

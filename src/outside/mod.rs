@@ -5,8 +5,10 @@
     reason = "the law of this folder: what others may not touch is touched here"
 )]
 
+pub mod clock;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;
 pub mod packing;
+pub mod permissions;
 pub mod terminal;

@@ -152,6 +152,17 @@ impl Terminal {
         }
     }
 
+    /// A line of the function's log, on standard error in every format; `--quiet` mutes it.
+    pub fn log(&self, line: &str) {
+        if !self.quiet {
+            complain(&format!("{line}\n"));
+        }
+    }
+
+    pub fn faint_err(&self, text: &str) -> String {
+        painted(text, FAINT, self.color_err)
+    }
+
     /// A line that only `--verbose` shows.
     pub fn detail(&self, line: &str) {
         if self.verbose {

@@ -59,7 +59,8 @@ async function start() {
   Object.assign(process.env, settings.environment);
   // Programs that the function starts are redirected too.
   const preload = "--require " + JSON.stringify(redirect);
-  process.env.NODE_OPTIONS = process.env.NODE_OPTIONS ? preload + " " + process.env.NODE_OPTIONS : preload;
+  process.env.NODE_OPTIONS = [preload, process.env.NODE_OPTIONS].filter(Boolean).join(" ");
+  process.env.PYTHONPATH = [path.dirname(redirect), process.env.PYTHONPATH].filter(Boolean).join(path.delimiter);
   process.chdir(settings.code);
   // The platform splits at dots and drops what follows the second piece.
   const parts = settings.entrypoint.split(".", 2);

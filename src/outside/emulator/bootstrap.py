@@ -106,6 +106,8 @@ class Function:
         # Programs that the function starts are redirected too.
         paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        preload = "--require " + json.dumps(os.path.join(paths[0], "redirect.js"))
+        os.environ["NODE_OPTIONS"] = " ".join(filter(None, [preload, os.environ.get("NODE_OPTIONS")]))
         self.entrypoint = settings["entrypoint"]
 
     def load(self):

@@ -8,12 +8,13 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::home::{self, Access};
+use super::home;
 use super::interpreter::{self, Interpreter};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::Sources;
 use crate::outside::disk::{self, Stage};
+use crate::outside::permissions::{Access, set_modes};
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "1";
@@ -146,10 +147,10 @@ impl Installing<'_> {
             Scope::Code => (done.join("code"), Access::Read),
         };
         fs::rename(if scope == Scope::Code { &code } else { &packages }, &result).map_err(moved)?;
-        home::set_modes(&result, access).map_err(moved)?;
+        set_modes(&result, access).map_err(moved)?;
         match fs::rename(&done, entry) {
             // Another process was faster with the same.
-            Err(_) if entry.exists() => home::set_modes(&done, Access::Write).map_err(moved),
+            Err(_) if entry.exists() => set_modes(&done, Access::Write).map_err(moved),
             result => result.map_err(moved),
         }
     }

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::control;
-use super::home::Home;
+use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
 use super::process::Group;
+use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
@@ -31,8 +32,7 @@ pub struct Start<'a> {
     /// Bytes.
     pub memory: u64,
     pub environment: &'a BTreeMap<String, String>,
-    /// A directory for sys.path; Node.js finds its packages in the code.
-    pub packages: Option<&'a std::path::Path>,
+    pub packages: &'a Packages,
     pub metadata_port: u16,
     /// How long loading may take.
     pub limit: Duration,
@@ -44,16 +44,32 @@ pub struct Start<'a> {
 pub enum Failure {
     /// The code raised an error, while it was loaded or called.
     Raised(Raised),
-    /// The process ended: how it says, `exit code 1`.
+    /// The process ended, and how: `exited with code 1`.
     Ended(String),
     TimedOut(Duration),
+}
+
+impl Failure {
+    pub fn had_ended() -> Self {
+        Self::Ended("had ended".to_owned())
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Raised(raised) => Self::Raised(raised.error),
+            Failure::Ended(how) => Self::Died(how),
+            Failure::TimedOut(limit) => Self::TimedOut(limit.as_secs()),
+        }
+    }
 }
 
 /// An error that the code raised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raised {
-    /// `errorMessage`, `errorType` and `stackTrace` as the platform answers them.
-    pub document: Value,
+    /// As the platform answers it.
+    pub error: response::Failure,
     /// As the interpreter prints it.
     pub text: String,
     pub problem: Option<Problem>,
@@ -67,12 +83,19 @@ pub enum Problem {
     NotCallable,
 }
 
-/// What a handler gave, as JSON; nothing for Node.js's `undefined`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub text: String,
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// What the handler gave, as JSON; empty for Node.js's `undefined`.
+    pub result: std::result::Result<String, Failure>,
     /// Bytes of memory that the process has held at most so far, where the system tells.
     pub peak_memory: Option<u64>,
+}
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        Self { result: Err(failure), peak_memory: None }
+    }
 }
 
 /// A running interpreter with the function loaded.
@@ -85,7 +108,7 @@ pub struct Instance {
 struct Call {
     message: String,
     id: u64,
-    reply: oneshot::Sender<std::result::Result<Answer, Failure>>,
+    reply: oneshot::Sender<Reply>,
 }
 
 impl Instance {
@@ -150,28 +173,23 @@ impl Instance {
         }
     }
 
-    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call.
-    ///
-    /// # Errors
-    /// A [`Failure`]; after [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
-    pub async fn call(
-        &mut self,
-        event: &str,
-        facts: &Value,
-        limit: Duration,
-    ) -> std::result::Result<Answer, Failure> {
+    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call. `timeout` is
+    /// the version's, of which `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the
+    /// instance is of no more use.
+    pub async fn call(&mut self, event: &str, facts: &Value, limit: Duration, timeout: Duration) -> Reply {
         self.next += 1;
         let message = json!({ "type": "call", "id": self.next, "event": event, "context": facts });
         let (reply, answer) = oneshot::channel();
         let call = Call { message: format!("{message}\n"), id: self.next, reply };
-        let ended = || Failure::Ended("it had ended before".to_owned());
-        self.calls.send(call).map_err(|_| ended())?;
+        if self.calls.send(call).is_err() {
+            return Failure::had_ended().into();
+        }
         match timeout_at(Instant::now() + limit, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
+            Ok(answer) => answer.unwrap_or_else(|_| Failure::had_ended().into()),
             Err(_) => {
                 // The platform ends the instance, and with it every other call in it.
                 self.group.kill();
-                Err(Failure::TimedOut(limit))
+                Failure::TimedOut(timeout).into()
             }
         }
     }
@@ -223,6 +241,9 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
         .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata_port))
         .env("TMPDIR", home.temporary())
         .env("TZ", "UTC");
+    if let (Packages::Beside(directory), Lang::Nodejs) = (start.packages, runtime.lang) {
+        command.env("NODE_PATH", directory);
+    }
     if runtime.preloaded {
         command.env("X_YCF_RUNTIME_POOL", "1");
     } else {
@@ -253,7 +274,10 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
         "code": home.code,
         "entrypoint": start.entrypoint,
         "environment": environment,
-        "packages": start.packages,
+        "packages": match start.packages {
+            Packages::Beside(directory) => Some(directory),
+            Packages::None | Packages::InCode(_) => None,
+        },
         "places": home.places(),
         // The older runtimes load only what `require` can.
         "modules": start.runtime.lang == Lang::Nodejs && start.runtime.version().0 >= 18,
@@ -280,29 +304,16 @@ enum Message {
 
 /// An error as the bootstrap tells it.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Told {
-    error_message: Option<Value>,
-    error_type: Option<Value>,
-    stack_trace: Option<Value>,
+    #[serde(flatten)]
+    error: response::Failure,
     text: String,
     problem: Option<Problem>,
 }
 
 impl From<Told> for Raised {
     fn from(told: Told) -> Self {
-        let mut document = serde_json::Map::new();
-        let fields = [
-            ("errorMessage", told.error_message),
-            ("errorType", told.error_type),
-            ("stackTrace", told.stack_trace),
-        ];
-        for (key, value) in fields {
-            if let Some(value) = value {
-                document.insert(key.to_owned(), value);
-            }
-        }
-        Self { document: Value::Object(document), text: told.text, problem: told.problem }
+        Self { error: told.error, text: told.text, problem: told.problem }
     }
 }
 
@@ -312,7 +323,7 @@ struct Process {
     pipes: Pipes,
     reader: Lines<control::Reader>,
     writer: control::Writer,
-    pending: BTreeMap<u64, oneshot::Sender<std::result::Result<Answer, Failure>>>,
+    pending: BTreeMap<u64, oneshot::Sender<Reply>>,
 }
 
 impl Process {
@@ -349,20 +360,19 @@ impl Process {
         }
         let how = self.end(&group).await;
         for (_, reply) in std::mem::take(&mut self.pending) {
-            let _ = reply.send(Err(Failure::Ended(how.clone())));
+            let _ = reply.send(Failure::Ended(how.clone()).into());
         }
     }
 
     fn reply(&mut self, message: Message) {
-        let peak_memory = self.child.id().and_then(peak_memory);
-        let (id, answer) = match message {
-            Message::Answer { id, result } => (id, Ok(Answer { text: result, peak_memory })),
+        let (id, result) = match message {
+            Message::Answer { id, result } => (id, Ok(result)),
             Message::Raised { id, told } => (id, Err(Failure::Raised(told.into()))),
             Message::Ready | Message::Broken(_) => return,
         };
         if let Some(reply) = self.pending.remove(&id) {
             // The caller may have gone.
-            let _ = reply.send(answer);
+            let _ = reply.send(Reply { result, peak_memory: self.child.id().and_then(peak_memory) });
         }
     }
 
@@ -383,16 +393,18 @@ impl Process {
 
 fn describe(status: io::Result<ExitStatus>) -> String {
     match status {
-        Err(error) => error.to_string(),
+        Err(error) => format!("was lost: {error}"),
         Ok(status) => {
             #[cfg(unix)]
             if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
                 return match signal {
-                    9 => "signal 9 (SIGKILL), as when memory runs out".to_owned(),
-                    signal => format!("signal {signal}"),
+                    6 => "was aborted (SIGABRT)".to_owned(),
+                    9 => "was killed by SIGKILL".to_owned(),
+                    11 => "crashed (SIGSEGV)".to_owned(),
+                    signal => format!("was ended by signal {signal}"),
                 };
             }
-            format!("exit code {}", status.code().unwrap_or(-1))
+            format!("exited with code {}", status.code().unwrap_or(-1))
         }
     }
 }
