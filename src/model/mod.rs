@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod archive;
+pub mod cloud;
 pub mod event;
 pub mod finding;
 pub mod javascript;

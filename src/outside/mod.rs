@@ -6,9 +6,11 @@
 )]
 
 pub mod clock;
+pub mod cloud;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;
+pub mod judging;
 pub mod packing;
 pub mod permissions;
 pub mod terminal;

@@ -163,6 +163,22 @@ impl Terminal {
         painted(text, FAINT, self.color_err)
     }
 
+    /// A line that the next one replaces, on a terminal; elsewhere only `--verbose` shows it.
+    pub fn progress(&self, line: &str) {
+        if self.quiet || self.format != Format::Text || !io::stderr().is_terminal() {
+            self.detail(line);
+        } else {
+            complain(&format!("\r\x1b[2K{}", self.faint_err(line)));
+        }
+    }
+
+    /// Takes the last line of [`Self::progress`] away.
+    pub fn end_progress(&self) {
+        if !self.quiet && self.format == Format::Text && io::stderr().is_terminal() {
+            complain("\r\x1b[2K");
+        }
+    }
+
     /// A line that only `--verbose` shows.
     pub fn detail(&self, line: &str) {
         if self.verbose {
