@@ -8,16 +8,21 @@ use clap::{Args, Subcommand};
 use crate::model::finding::{Exit, Result};
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
+mod access;
 mod check;
+mod deploy;
 mod explain;
 mod generate;
 mod init;
 mod invoke;
 mod new;
 mod pack;
+mod public;
+mod rollback;
 mod runtimes;
 mod templates;
 mod verify;
+mod versions;
 
 /// Flags that every verb takes.
 #[derive(Debug, Args)]
@@ -113,6 +118,10 @@ pub enum Verb {
     Pack(pack::Pack),
     Check(check::Check),
     Verify(verify::Verify),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Public(public::Public),
     Invoke(invoke::Invoke),
     Templates(templates::Templates),
     Runtimes(runtimes::Runtimes),
@@ -132,6 +141,10 @@ impl Verb {
             Self::Pack(verb) => verb.run(context),
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
+            Self::Deploy(verb) => verb.run(context),
+            Self::Versions(verb) => verb.run(context),
+            Self::Rollback(verb) => verb.run(context),
+            Self::Public(verb) => verb.run(context),
             Self::Invoke(verb) => verb.run(context),
             Self::Templates(verb) => verb.run(context),
             Self::Runtimes(verb) => verb.run(context),

@@ -122,7 +122,7 @@ impl Judging<'_> {
         let record = ArchiveRecord { file: name.to_owned(), size, sha256, entries };
         if let Ok(spec) = VersionSpec::of(manifest, record) {
             let path = format!("{DIST}/{}", version::FILE);
-            let text = disk::read_if_there(self.directory.join(&path))?;
+            let text = disk::read_if_there(&self.directory.join(&path))?;
             findings.extend(rules::judge_version(&path, text.as_deref(), &spec));
         }
         let mut judged = rules::judge_code(&archive, runtime, entrypoint);

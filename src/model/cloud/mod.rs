@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod endpoint;
+pub mod exposure;
 pub mod key;
 pub mod mark;
 pub mod plan;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use ureq::http::Method;
 
 pub use call::Call;
+pub use functions::BindingChange;
 pub use identity::Wanted;
 
 use crate::model::cloud::answer::Refusal;
