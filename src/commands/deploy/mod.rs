@@ -68,8 +68,9 @@ impl Deploy {
         };
         let mut findings = self.judge(context)?;
         if let Some(index) = findings.iter().position(|finding| finding.rule == &finding::NEEDS_BUCKET) {
-            let fix = "name a bucket with --bucket, or exclude what the function does not need";
-            return Err(findings.swap_remove(index).fix(fix));
+            let mut problem = findings.swap_remove(index);
+            problem.severity = Severity::Error;
+            return Err(problem.fix("name a bucket with --bucket, or exclude what the function does not need"));
         }
         if findings.iter().any(|finding| self.stops(finding)) {
             terminal.say_findings(false, &findings)?;
