@@ -54,8 +54,6 @@ struct Expected {
     flags: Vec<String>,
     entrypoint: Option<String>,
     runtime: String,
-    /// Lines for [package] of function.toml.
-    package: Option<String>,
     /// What `check` says of the code, beside what it says of function.toml.
     #[serde(default)]
     findings: Vec<String>,
@@ -112,9 +110,6 @@ impl Style {
         let mut after = files(&self.directory);
         assert!(after.remove("function.toml").is_some());
         assert_eq!(after, before, "`init` touched more than function.toml");
-        if let Some(package) = &self.expected.package {
-            self.edit("exclude = []", package);
-        }
         wanted.clone()
     }
 

@@ -11,6 +11,8 @@ use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 mod access;
 mod check;
 mod deploy;
+mod dev;
+mod doctor;
 mod explain;
 mod generate;
 mod init;
@@ -19,6 +21,7 @@ mod new;
 mod pack;
 mod public;
 mod rollback;
+mod running;
 mod runtimes;
 mod templates;
 mod verify;
@@ -123,6 +126,8 @@ pub enum Verb {
     Rollback(rollback::Rollback),
     Public(public::Public),
     Invoke(invoke::Invoke),
+    Dev(dev::Dev),
+    Doctor(doctor::Doctor),
     Templates(templates::Templates),
     Runtimes(runtimes::Runtimes),
     Explain(explain::Explain),
@@ -146,6 +151,8 @@ impl Verb {
             Self::Rollback(verb) => verb.run(context),
             Self::Public(verb) => verb.run(context),
             Self::Invoke(verb) => verb.run(context),
+            Self::Dev(verb) => verb.run(context),
+            Self::Doctor(verb) => verb.run(context),
             Self::Templates(verb) => verb.run(context),
             Self::Runtimes(verb) => verb.run(context),
             Self::Explain(verb) => verb.run(context),

@@ -359,6 +359,7 @@ impl Made {
             next.push(format!("cd {}", shell_words::quote(&place.to_string_lossy())));
         }
         next.push("fnscaffold check".to_owned());
+        next.push("fnscaffold invoke".to_owned());
         next.push("fnscaffold pack".to_owned());
         next
     }

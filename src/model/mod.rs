@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod junit;
 pub mod log;
 pub mod manifest;
 pub mod mode;

@@ -230,6 +230,7 @@ pub fn render_manifest(schema: &str, manifest: &Manifest) -> Result<String> {
         memory: &'a str,
         timeout: &'a str,
         service_account: Option<&'a str>,
+        exclude: String,
         record: Option<String>,
     }
     #[derive(Serialize)]
@@ -249,6 +250,7 @@ pub fn render_manifest(schema: &str, manifest: &Manifest) -> Result<String> {
         memory: &version.memory,
         timeout: &version.timeout,
         service_account: version.service_account_id.as_deref(),
+        exclude: toml::Value::from(manifest.package.exclude.clone()).to_string(),
         record,
     };
     fill(&engine(), "function.toml.hbs", MANIFEST_TEMPLATE, &filling)

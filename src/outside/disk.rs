@@ -119,6 +119,13 @@ pub struct SourceFile {
     modified: Option<std::time::SystemTime>,
 }
 
+impl SourceFile {
+    /// What changes when the file is written.
+    pub fn stamp(&self) -> (&str, u64, Option<std::time::SystemTime>) {
+        (&self.path, self.size, self.modified)
+    }
+}
+
 impl Content for SourceFile {
     fn path(&self) -> &str {
         &self.path
@@ -168,7 +175,9 @@ pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
                 .at(IGNORE_FILE)
         })?),
     };
-    Selection::new(&manifest.package, fnignore.as_deref())
+    // As git does with .gitignore.
+    let fnignore = fnignore.as_deref().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    Selection::new(&manifest.package, fnignore)
 }
 
 /// Walks `directory` and lists what is packed. Links are followed while they stay inside.
@@ -227,6 +236,16 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
     // The walk sorts within a directory; an archive sorts whole names, byte by byte.
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Collected { files, left_out })
+}
+
+/// The directories in which something may come up that is packed, `directory` first.
+pub fn packed_directories(directory: &Path, selection: &Selection) -> Vec<PathBuf> {
+    let walk = WalkDir::new(directory).follow_links(true).into_iter().filter_entry(|entry| {
+        let is_directory = entry.file_type().is_dir();
+        let name = name_in_archive(directory, entry.path()).unwrap_or_default();
+        entry.depth() == 0 || (is_directory && selection.excludes(&name, true).is_none())
+    });
+    walk.flatten().map(walkdir::DirEntry::into_path).collect()
 }
 
 fn source_file(path: String, place: PathBuf, metadata: &Metadata) -> Result<SourceFile> {

@@ -15,6 +15,8 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static ARMED: Once = Once::new();
 /// What a person who stops a verb now should know.
 static STANDING: Mutex<String> = Mutex::new(String::new());
+/// What the first signal does instead of ending the process.
+static STOP: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 pub fn finding() -> Box<Finding> {
     finding::INTERRUPTED.finding("interrupted").why("nothing was changed")
@@ -24,8 +26,28 @@ pub fn finding() -> Box<Finding> {
 pub fn arm() {
     ARMED.call_once(|| {
         // Without a handler a signal still ends the process; only leftovers stay.
-        let _ = ctrlc::set_handler(take_back);
+        let _ = ctrlc::set_handler(hear_signal);
     });
+}
+
+/// The next signal runs `stop`; the one after it ends the process as ever.
+pub fn hear(stop: impl FnOnce() + Send + 'static) {
+    arm();
+    *STOP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(stop));
+}
+
+fn hear_signal() {
+    match STOP.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(stop) => stop(),
+        None => take_back(),
+    }
+}
+
+/// Removes what is there of directories that nobody finishes any more.
+pub fn sweep() {
+    for directory in unfinished().drain(..) {
+        remove(&directory);
+    }
 }
 
 #[expect(clippy::exit, reason = "the main thread may be waiting at a prompt")]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::archive::{Archive, Level};
-use crate::model::finding::{self, Finding, Result, Severity};
+use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::{self, Manifest};
 use crate::model::package;
 use crate::model::project::DIST;
@@ -144,7 +144,8 @@ impl Loading<'_> {
         findings: &mut Vec<Box<Finding>>,
     ) -> Result<()> {
         let loaded = emulator::load(archive, runtime, manifest, self.interpreter, self.progress)?;
-        if loaded.iter().all(|finding| finding.severity == Severity::Warning) {
+        let could_not_try = [&finding::INTERPRETER_MISSING, &finding::INSTALL_FAILED, &finding::LOAD_SKIPPED];
+        if !loaded.iter().any(|finding| could_not_try.contains(&finding.rule)) {
             findings.retain(|finding| finding.rule != &finding::ENTRYPOINT_UNKNOWN);
         }
         let is_known = |rule| findings.iter().any(|finding| finding.rule == rule);

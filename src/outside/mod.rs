@@ -11,6 +11,7 @@ pub mod disk;
 pub mod emulator;
 pub mod interrupt;
 pub mod judging;
+pub mod journal;
 pub mod packing;
 pub mod permissions;
 pub mod terminal;

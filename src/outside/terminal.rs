@@ -20,6 +20,9 @@ pub enum Format {
     /// Findings for code scanning; only `check` has them.
     #[value(hide = true)]
     Sarif,
+    /// A test report; only `invoke` has one.
+    #[value(hide = true)]
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -213,7 +216,9 @@ impl Terminal {
     /// As [`Self::say`].
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
         match self.format {
-            Format::Json => return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings })),
+            Format::Json | Format::Junit => {
+                return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
+            }
             Format::Sarif => return self.say_json(&sarif::log(findings)),
             Format::Text => {}
         }
@@ -232,6 +237,11 @@ impl Terminal {
         let verdict =
             if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
         self.say(&format!("{verdict}: {counts}"))
+    }
+
+    /// A finding as [`Self::warn`] prints it.
+    pub fn render_err(&self, finding: &Finding) -> String {
+        self.render(finding, self.color_err)
     }
 
     fn render(&self, finding: &Finding, color: bool) -> String {

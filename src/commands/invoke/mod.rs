@@ -4,20 +4,20 @@ mod request;
 mod speech;
 
 use std::io::{Read, Seek};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::commands::Context;
+use crate::commands::running::RunArgs;
 use crate::model::archive::{Archive, Record};
 use crate::model::event::choices::CHOICES;
 use crate::model::event::expect::Expectation;
 use crate::model::event::http::Call as Payload;
 use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, respond};
-use crate::model::finding::{Exit, Finding, Result, Severity};
+use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::Manifest;
 use crate::model::project::{DIST, sha256};
 use crate::model::rules;
@@ -28,7 +28,7 @@ use crate::model::vendor;
 use crate::outside::clock;
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::emulator::{
-    Call, Code, Emulator, FUNCTION_ID, Failure, Fault, Function, Identity, Interpreter, Settings, VERSION_ID,
+    Call, Code, Emulator, FUNCTION_ID, Failure, Function, Identity, Interpreter, Settings, VERSION_ID,
 };
 use crate::outside::terminal::Terminal;
 
@@ -47,45 +47,11 @@ pub struct Invoke {
     /// Fail unless every answer is so: status=CODE, body=TEXT, header:NAME[=VALUE], json:POINTER[=VALUE]
     #[arg(long, value_name = "EXPECTATION", env = "FNSCAFFOLD_EXPECT", hide_env = true)]
     expect: Vec<String>,
-    #[command(flatten)]
-    run: RunArgs,
-    /// How log lines are written on standard error
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        env = "FNSCAFFOLD_LOG_FORMAT",
-        hide_env = true,
-        default_value = "text"
-    )]
-    log_format: speech::LogFormat,
-}
-
-/// How a function is run here.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Running")]
-struct RunArgs {
     /// Run the function directory itself, not what the archive holds
     #[arg(long)]
     source: bool,
-    /// The interpreter, instead of the one on PATH; may be repeated, the one that fits is taken
-    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
-    interpreter: Vec<PathBuf>,
-    /// Fail when the interpreter has another version than the runtime
-    #[arg(long)]
-    strict_runtime: bool,
-    /// Take dependencies from the cache and fetch none
-    #[arg(long)]
-    offline: bool,
-    /// The file with the service account's IAM token, instead of a fake one (or FNSCAFFOLD_IAM_TOKEN)
-    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_TOKEN_FILE", hide_env = true)]
-    token_file: Option<PathBuf>,
-    /// A fault of the metadata service: expired, slow=SECONDS, 404, 500, rotate or disabled
-    #[arg(long, value_name = "FAULT", env = "FNSCAFFOLD_METADATA", hide_env = true)]
-    metadata: Option<Fault>,
-    /// Print tokens as they are
-    #[arg(long)]
-    show_token: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 /// One call and what came of it.
@@ -111,22 +77,24 @@ impl Invoke {
             secret => Redactor::new(secret.map(str::to_owned)),
         };
         let interpreter = self.run.interpreter(terminal, runtime)?;
-        let speech = Arc::new(speech::Speech::new(terminal, &manifest, self.log_format, redactor.clone()));
+        let speech =
+            Arc::new(speech::Speech::new(terminal, &manifest, self.run.log_format, redactor.clone()));
         let hearing = Arc::clone(&speech);
         let settings = Settings {
             identity,
             fault: self.run.metadata,
             offline: self.run.offline,
             timeout: Duration::from_secs(parse_timeout(&manifest.version.timeout)?),
+            debugger: None,
             output: Arc::new(move |stream, line| hearing.hear(stream, line)),
             progress: &|text| terminal.note(text),
         };
         let files = code_files(context, &manifest)?;
-        let stored = if self.run.source { None } else { stored(context, runtime, &files)? };
+        let stored = if self.source { None } else { stored(context, runtime, &files)? };
         let of_sources = Files::from(files.as_slice());
         let code = match &stored {
             Some(archive) => Code::Archive(archive),
-            None if self.run.source => Code::Directory(&context.directory, &of_sources),
+            None if self.source => Code::Directory(&context.directory, &of_sources),
             None => Code::Archive(&of_sources),
         };
         let function = Function { code, manifest: &manifest, runtime, interpreter: &interpreter };
@@ -160,10 +128,16 @@ impl Invoke {
             Ok(payload) => payload,
             // The platform answers without calling the function.
             Err(response) => {
-                let answer = Answer { response, trouble: None };
+                let refused =
+                    format!("the platform answers {} without calling the function", response.status);
+                let why = redactor.text(&String::from_utf8_lossy(&response.body)).into_owned();
+                let trouble = Some(finding::FUNCTION_FAILED.finding(refused).why(why));
+                let answer = Answer { response, trouble };
                 let unmet = judge(&answer, expectations, redactor);
                 let (duration, initialisation, peak_memory) = (Duration::ZERO, None, None);
-                return Ok(Done { request_id, answer, unmet, duration, initialisation, peak_memory });
+                let done = Done { request_id, answer, unmet, duration, initialisation, peak_memory };
+                speech.answer(&done);
+                return Ok(done);
             }
         };
         let Payload { integration, payload } = payload;
@@ -192,6 +166,7 @@ impl Invoke {
             peak_memory: called.peak_memory,
         };
         speech.end(&done, memory);
+        speech.answer(&done);
         Ok(done)
     }
 }

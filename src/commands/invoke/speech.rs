@@ -8,18 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::commands::running::LogFormat;
 use crate::model::event::redact::Redactor;
-use crate::model::finding::{Exit, Result};
+use crate::model::finding::{Exit, Finding, Result};
+use crate::model::junit;
 use crate::model::log::{Record, Report, SWITCH};
 use crate::model::manifest::Manifest;
 use crate::outside::emulator::{Interpreter, Stream, VERSION_ID};
 use crate::outside::terminal::{Format, Terminal};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
 
 /// Tells of calls while they are made, and of all of them at the end.
 pub struct Speech {
@@ -27,6 +23,7 @@ pub struct Speech {
     format: LogFormat,
     structured: bool,
     redactor: Redactor,
+    function: String,
     runtime: String,
     /// The request that is running, and the log of each so far, for the one document at the end.
     logs: Mutex<(String, BTreeMap<String, Vec<Value>>)>,
@@ -41,6 +38,7 @@ impl Speech {
             format,
             structured,
             redactor,
+            function: manifest.name.clone(),
             runtime: manifest.version.runtime.clone(),
             logs: Mutex::default(),
         }
@@ -105,6 +103,10 @@ impl Speech {
             memory_used: done.peak_memory.map(|bytes| bytes.div_ceil(1 << 20)),
         };
         self.system(&report.line(id));
+    }
+
+    /// What the client gets.
+    pub fn answer(&self, done: &Done) {
         let response = &done.answer.response;
         self.terminal.note(&format!("{} {}", self.terminal.faint_err("status:"), response.status));
         for (name, value) in &response.headers {
@@ -134,7 +136,9 @@ impl Speech {
     /// Those of [`Terminal::say_json`].
     pub fn say(&self, calls: &[Done], interpreter: &Interpreter) -> Result<Exit> {
         let problem = calls.iter().find_map(|done| done.answer.trouble.as_ref().or(done.unmet.first()));
-        if self.terminal.format != Format::Text {
+        if self.terminal.format == Format::Junit {
+            self.terminal.say_bytes(junit::report(&self.function, &self.cases(calls)).as_bytes())?;
+        } else if self.terminal.format != Format::Text {
             let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
             let calls: Vec<_> = calls
                 .iter()
@@ -152,6 +156,31 @@ impl Speech {
             self.terminal.say_json(&document)?;
         }
         Ok(problem.map_or(Exit::Done, |problem| problem.rule.exit))
+    }
+
+    /// Each call as a test case.
+    fn cases(&self, calls: &[Done]) -> Vec<junit::Case> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = |problem: &Finding| {
+            (format!("{}: {}", problem.rule.id, problem.message), problem.why.clone().unwrap_or_default())
+        };
+        let case = |(index, done): (usize, &Done)| {
+            let lines = logs.1.get(&done.request_id).into_iter().flatten();
+            let lines: Vec<_> = lines.filter_map(|record| record["message"].as_str()).collect();
+            junit::Case {
+                name: format!("call {}", index + 1),
+                seconds: done.duration.as_secs_f64(),
+                failures: done
+                    .answer
+                    .trouble
+                    .iter()
+                    .chain(&done.unmet)
+                    .map(|problem| failure(problem))
+                    .collect(),
+                log: lines.join("\n"),
+            }
+        };
+        calls.iter().enumerate().map(case).collect()
     }
 
     fn document(&self, done: &Done, logs: Vec<Value>) -> Value {

@@ -23,8 +23,8 @@ use crate::outside::terminal::Format;
 /// keeps generated samples true.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// Every combination
-    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime"], conflicts_with_all = ["lang", "mode", "runtime"])]
+    /// Every combination, whatever else selects some
+    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime"])]
     all: bool,
     #[command(flatten)]
     filter: Filter,
@@ -41,7 +41,8 @@ pub struct Render {
 
 impl Render {
     pub fn run(self, context: &Context, templates: &Templates) -> Result<Exit> {
-        let combinations = self.filter.combinations(templates)?;
+        let filter = if self.all { &Filter::default() } else { &self.filter };
+        let combinations = filter.combinations(templates)?;
         let files = render(&combinations, !self.no_pack)?;
         let target = context.directory.join(&self.output);
         if self.check {

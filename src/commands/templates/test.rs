@@ -268,6 +268,7 @@ impl Run<'_> {
             fault,
             offline: self.offline,
             timeout: LIMIT,
+            debugger: None,
             output: Arc::new(|_, _| ()),
             progress: &|text| self.terminal.note(&format!("{}: {text}", self.combination.path())),
         };

@@ -107,6 +107,10 @@ impl Home {
         Ok(packages)
     }
 
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub fn runtime(&self) -> PathBuf {
         self.root.join(RUNTIME.trim_start_matches('/'))
     }

@@ -93,10 +93,6 @@ mod tests {
     fn a_secret_does_not_print() {
         let identity = Identity::Real(Secret("t1.9euelZq".to_owned()));
         assert!(!format!("{identity:?}").contains("t1."));
-        assert_eq!(
-            identity.redact("{\"access_token\":\"t1.9euelZq\"}"),
-            "{\"access_token\":\"<IAM token>\"}"
-        );
     }
 
     #[test]

@@ -305,7 +305,7 @@ fn scope_of_python(text: &[u8]) -> Option<Scope> {
 }
 
 /// FNSCAFFOLD_CACHE, else the place that the system has for caches.
-fn cache_directory() -> Result<PathBuf> {
+pub fn cache_directory() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
     let base = if cfg!(target_os = "macos") {

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::Call;
 use super::control;
+use super::debugger::Debugger;
 use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
@@ -23,6 +25,13 @@ use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
+use crate::outside::clock;
+
+/// How long what was found of a process's memory is taken for true.
+const PEAK_HOLDS: Duration = Duration::from_millis(100);
+
+/// How often a function's memory is looked at while nothing is heard of it.
+const MEMORY_WATCH: Duration = Duration::from_millis(50);
 
 /// What an instance is started with.
 pub struct Start<'a> {
@@ -34,8 +43,11 @@ pub struct Start<'a> {
     pub environment: &'a BTreeMap<String, String>,
     pub packages: &'a Packages,
     pub metadata_port: u16,
+    /// What every call is told alike.
+    pub facts: &'a Value,
     /// How long loading may take.
     pub limit: Duration,
+    pub debugger: Option<&'a Debugger>,
     pub output: Output,
 }
 
@@ -43,7 +55,7 @@ pub struct Start<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
     /// The code raised an error, while it was loaded or called.
-    Raised(Raised),
+    Raised(Box<Raised>),
     /// The process ended, and how: `exited with code 1`.
     Ended(String),
     TimedOut(Duration),
@@ -101,11 +113,11 @@ impl From<Failure> for Reply {
 /// A running interpreter with the function loaded.
 pub struct Instance {
     group: Arc<Group>,
-    calls: mpsc::UnboundedSender<Call>,
+    calls: mpsc::UnboundedSender<Sent>,
     next: u64,
 }
 
-struct Call {
+struct Sent {
     message: String,
     id: u64,
     reply: oneshot::Sender<Reply>,
@@ -125,12 +137,12 @@ impl Instance {
         let listener = control::Listener::bind(&home.control())
             .map_err(|error| failed("listen for the interpreter", &error))?;
         let mut command = command(home, start);
-        command.env("FNSCAFFOLD_CONTROL", listener.address());
+        listener.tell(&mut command);
         let path = start.interpreter.path.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
         let leader = child.id().unwrap_or_default();
-        let group =
-            Group::guard(leader).map_err(|error| failed("start a guard for the interpreter", &error))?;
+        let group = Group::guard(leader, home.root())
+            .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
         let connected = tokio::select! {
@@ -152,8 +164,14 @@ impl Instance {
             reader: Lines::new(reader, usize::MAX),
             writer,
             pending: BTreeMap::new(),
+            answering: None,
+            peak_memory: None,
+            memory: start.memory,
+            over_memory: false,
+            looked_at: Instant::now(),
+            ready: false,
         };
-        match timeout_at(deadline, process.message()).await {
+        match timeout_at(deadline, process.message(&group)).await {
             Err(_) => {
                 group.kill();
                 process.pipes.finish().await;
@@ -166,6 +184,7 @@ impl Instance {
                 Ok(Err(Failure::Raised(raised.into())))
             }
             Ok(Some(_)) => {
+                process.ready = true;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
                 Ok(Ok(Self { group, calls, next: 0 }))
@@ -173,15 +192,19 @@ impl Instance {
         }
     }
 
-    /// Calls the handler with `event`, a JSON text or any other, and the facts of the call. `timeout` is
-    /// the version's, of which `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the
-    /// instance is of no more use.
-    pub async fn call(&mut self, event: &str, facts: &Value, limit: Duration, timeout: Duration) -> Reply {
+    /// Whether the process was there when it was last heard of.
+    pub fn is_running(&self) -> bool {
+        !self.calls.is_closed()
+    }
+
+    /// Calls the handler with `event`, a JSON text or any other. `timeout` is the version's, of which
+    /// `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
+    pub async fn call(&mut self, event: &str, call: &Call<'_>, limit: Duration, timeout: Duration) -> Reply {
         self.next += 1;
-        let message = json!({ "type": "call", "id": self.next, "event": event, "context": facts });
+        let deadline = clock::epoch_milliseconds().saturating_add(limit.as_millis().try_into().unwrap_or(0));
         let (reply, answer) = oneshot::channel();
-        let call = Call { message: format!("{message}\n"), id: self.next, reply };
-        if self.calls.send(call).is_err() {
+        let message = Sent { message: message(self.next, event, call, deadline), id: self.next, reply };
+        if self.calls.send(message).is_err() {
             return Failure::had_ended().into();
         }
         match timeout_at(Instant::now() + limit, answer).await {
@@ -193,6 +216,29 @@ impl Instance {
             }
         }
     }
+}
+
+/// A call as the bootstrap reads it: a line of facts, and one of the event where it is one line.
+fn message(id: u64, event: &str, call: &Call<'_>, deadline: u64) -> String {
+    let is_line = memchr::memchr2(b'\n', b'\r', event.as_bytes()).is_none();
+    let mut facts = json!({
+        "type": "call",
+        "id": id,
+        "request_id": call.request_id,
+        "trace_id": call.trace_id,
+        "deadline": deadline,
+    });
+    if !is_line {
+        facts["event"] = event.into();
+    }
+    let mut message = facts.to_string();
+    message.reserve(event.len() + 2);
+    message.push('\n');
+    if is_line {
+        message.push_str(event);
+        message.push('\n');
+    }
+    message
 }
 
 impl Drop for Instance {
@@ -212,6 +258,9 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
             let requires_modules = (20, 17)..=(u32::MAX, 0);
             if runtime.version().0 < 22 && requires_modules.contains(&interpreter.numbers()) {
                 command.arg("--no-experimental-require-module");
+            }
+            if let Some(Debugger::Inspector(port)) = start.debugger {
+                command.arg(format!("--inspect=127.0.0.1:{port}"));
             }
             command.arg(own.join("bootstrap.js"))
         }
@@ -279,6 +328,11 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
             Packages::None | Packages::InCode(_) => None,
         },
         "places": home.places(),
+        "facts": start.facts,
+        "debugpy": match start.debugger {
+            Some(Debugger::Debugpy { port, directory }) => json!({ "port": port, "directory": directory }),
+            Some(Debugger::Inspector(_)) | None => Value::Null,
+        },
         // The older runtimes load only what `require` can.
         "modules": start.runtime.lang == Lang::Nodejs && start.runtime.version().0 >= 18,
     });
@@ -291,9 +345,9 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
 enum Message {
     Ready,
     Broken(Told),
+    /// The result is the next line.
     Answer {
         id: u64,
-        result: String,
     },
     Raised {
         id: u64,
@@ -311,9 +365,9 @@ struct Told {
     problem: Option<Problem>,
 }
 
-impl From<Told> for Raised {
+impl From<Told> for Box<Raised> {
     fn from(told: Told) -> Self {
-        Self { error: told.error, text: told.text, problem: told.problem }
+        Self::new(Raised { error: told.error, text: told.text, problem: told.problem })
     }
 }
 
@@ -324,29 +378,71 @@ struct Process {
     reader: Lines<control::Reader>,
     writer: control::Writer,
     pending: BTreeMap<u64, oneshot::Sender<Reply>>,
+    /// The call whose result is the next line.
+    answering: Option<u64>,
+    /// As it was found, and when.
+    peak_memory: Option<(u64, Instant)>,
+    /// Bytes that the version gives.
+    memory: u64,
+    over_memory: bool,
+    /// When its memory was looked at last.
+    looked_at: Instant,
+    /// It has loaded the function.
+    ready: bool,
 }
 
 impl Process {
+    /// Whether the process holds more memory than the version gives. What it shares with others, such as
+    /// the interpreter's own code, does not count.
+    fn is_over_memory(&self) -> bool {
+        self.child.id().and_then(|id| process_status(id, "RssAnon:")).is_some_and(|held| held > self.memory)
+    }
+
     /// The next message, or nothing when there will be none; output is passed on meanwhile.
-    async fn message(&mut self) -> Option<Message> {
+    async fn message(&mut self, group: &Group) -> Option<Message> {
         loop {
             if let Some(line) = self.reader.next_line() {
-                // What the function wrote before is heard before.
-                self.pipes.drain();
-                return serde_json::from_slice(&line).ok();
+                if let Some(id) = self.answering.take() {
+                    let result = String::from_utf8_lossy(line).into_owned();
+                    // What the function wrote before is heard before.
+                    self.pipes.drain();
+                    self.answer(id, Ok(result));
+                    continue;
+                }
+                match serde_json::from_slice(line) {
+                    Ok(Message::Answer { id }) => self.answering = Some(id),
+                    message => {
+                        self.pipes.drain();
+                        return message.ok();
+                    }
+                }
+                continue;
             }
+            let busy = !self.ready || !self.pending.is_empty();
             tokio::select! {
                 more = self.reader.fill() => if !more { return None },
                 () = self.pipes.pass_on() => {}
+                () = sleep_until(self.looked_at + MEMORY_WATCH), if busy => {
+                    self.looked_at = Instant::now();
+                    if self.is_over_memory() {
+                        group.kill();
+                        self.over_memory = true;
+                        return None;
+                    }
+                }
             }
         }
     }
 
-    async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Call>, group: Arc<Group>) {
+    async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Sent>, group: Arc<Group>) {
         loop {
             let call = tokio::select! {
-                message = self.message() => match message {
-                    Some(message) => { self.reply(message); continue }
+                message = self.message(&group) => match message {
+                    Some(Message::Raised { id, told }) => {
+                        self.answer(id, Err(Failure::Raised(told.into())));
+                        continue;
+                    }
+                    Some(_) => continue,
                     None => break,
                 },
                 call = calls.recv() => call,
@@ -364,16 +460,21 @@ impl Process {
         }
     }
 
-    fn reply(&mut self, message: Message) {
-        let (id, result) = match message {
-            Message::Answer { id, result } => (id, Ok(result)),
-            Message::Raised { id, told } => (id, Err(Failure::Raised(told.into()))),
-            Message::Ready | Message::Broken(_) => return,
-        };
+    fn answer(&mut self, id: u64, result: std::result::Result<String, Failure>) {
         if let Some(reply) = self.pending.remove(&id) {
             // The caller may have gone.
-            let _ = reply.send(Reply { result, peak_memory: self.child.id().and_then(peak_memory) });
+            let _ = reply.send(Reply { result, peak_memory: self.peak_memory() });
         }
+    }
+
+    /// Asking takes as long as a short call, so not every call asks.
+    fn peak_memory(&mut self) -> Option<u64> {
+        let now = Instant::now();
+        if self.peak_memory.is_none_or(|(_, at)| now - at > PEAK_HOLDS) {
+            let found = self.child.id().and_then(|process| process_status(process, "VmHWM:"));
+            self.peak_memory = found.map(|peak| (peak, now));
+        }
+        self.peak_memory.map(|(peak, _)| peak)
     }
 
     /// Waits for the end, and says how it was.
@@ -387,6 +488,9 @@ impl Process {
         };
         group.finish();
         self.pipes.finish().await;
+        if self.over_memory {
+            return format!("was killed because it held more than {} MB of memory", self.memory >> 20);
+        }
         describe(status)
     }
 }
@@ -409,14 +513,15 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     }
 }
 
+/// A number of bytes that Linux keeps on a process.
 #[cfg(target_os = "linux")]
-fn peak_memory(process: u32) -> Option<u64> {
+fn process_status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn peak_memory(_: u32) -> Option<u64> {
+fn process_status(_: u32, _: &str) -> Option<u64> {
     None
 }

@@ -2,6 +2,8 @@
 //! manifest in, what the platform would answer out. tokio lives here and nowhere else.
 
 mod control;
+mod debugger;
+mod deployed;
 mod home;
 mod identity;
 mod install;
@@ -10,13 +12,15 @@ mod interpreter;
 mod metadata;
 mod output;
 mod process;
+mod served;
+mod server;
+mod survey;
 mod vendor;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use serde_json::json;
+use std::time::Duration;
 
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
@@ -24,18 +28,18 @@ pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
 pub use output::{Output, Stream};
+pub use served::{Manner, Place, Told, language};
+pub use server::serve;
+pub use survey::{Candidate, Program, Survey, survey};
 pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
-use crate::model::manifest::{Manifest, Version};
+use crate::model::manifest::Manifest;
 use crate::model::runtime::Runtime;
-use crate::model::settings::{parse_memory, parse_timeout};
+use crate::model::settings::parse_timeout;
 use crate::model::sources::Sources;
-use crate::outside::clock;
-use home::{Home, Packages};
-use install::Installing;
-use instance::{Instance, Reply, Start};
-use metadata::Metadata;
+use debugger::Debugger;
+use deployed::Deployed;
 
 /// How long `check --load` waits at least: a first start on a busy machine takes its time.
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
@@ -80,27 +84,17 @@ pub struct Settings<'a> {
     pub offline: bool,
     /// How long a call may take, the start of a new instance included.
     pub timeout: Duration,
+    pub debugger: Option<Debugger>,
     pub output: Output,
     /// Told what takes long.
     pub progress: &'a dyn Fn(&str),
 }
 
-/// A function that is ready to be called, in an instance that is started by the first call and after
-/// each call that ended it.
+/// A deployed version, with a thread that waits for each call.
 pub struct Emulator {
-    // Dropped in this order: the process before the directory that it runs in.
-    instance: Option<Instance>,
-    metadata: Metadata,
+    // Dropped in this order: what runs before what it runs in.
+    deployed: Deployed,
     tokio: tokio::runtime::Runtime,
-    home: Home,
-    packages: Packages,
-    interpreter: Interpreter,
-    runtime: &'static Runtime,
-    version: Version,
-    memory: u64,
-    identity: Identity,
-    timeout: Duration,
-    output: Output,
 }
 
 /// What became of a call, and what it took.
@@ -122,62 +116,20 @@ pub struct Call<'a> {
 }
 
 impl Emulator {
-    /// Unpacks the function, installs its dependencies and opens the metadata service.
-    ///
     /// # Errors
-    /// What is wrong with this machine, or with the values of the manifest.
+    /// Those of [`Deployed::prepare`].
     pub fn new(function: &Function<'_>, settings: Settings<'_>) -> Result<Self> {
-        let version = function.manifest.version.clone();
-        let memory = parse_memory(&version.memory)?;
-        let mut home = Home::new()?;
-        let installing = Installing {
-            interpreter: function.interpreter,
-            offline: settings.offline,
-            wheels_for: None,
-            progress: settings.progress,
-        };
-        let packages = home.furnish(&function.code, &installing)?;
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| finding::IO.finding("could not start the emulator").why(error.to_string()))?;
-        let metadata = tokio.block_on(Metadata::start(settings.identity.clone(), settings.fault))?;
-        Ok(Self {
-            instance: None,
-            metadata,
-            tokio,
-            home,
-            packages,
-            interpreter: function.interpreter.clone(),
-            runtime: function.runtime,
-            version,
-            memory,
-            identity: settings.identity,
-            timeout: settings.timeout,
-            output: settings.output,
-        })
+        let tokio = runtime()?;
+        let deployed = Deployed::prepare(function, settings, tokio.handle())?;
+        Ok(Self { deployed, tokio })
     }
 
     /// Starts an instance and loads the entry point, or says why it cannot be loaded.
     ///
     /// # Errors
     /// What keeps this machine from trying.
-    pub fn load(&mut self) -> Result<std::result::Result<(), Failure>> {
-        let start = Start {
-            interpreter: &self.interpreter,
-            runtime: self.runtime,
-            entrypoint: &self.version.entrypoint,
-            memory: self.memory,
-            environment: &self.version.environment,
-            packages: &self.packages,
-            metadata_port: self.metadata.port,
-            limit: self.timeout,
-            output: Arc::clone(&self.output),
-        };
-        Ok(self
-            .tokio
-            .block_on(Instance::start(&self.home, &start))?
-            .map(|instance| self.instance = Some(instance)))
+    pub fn load(&mut self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
+        self.tokio.block_on(self.deployed.load(limit))
     }
 
     /// Calls the handler with `event`, the first argument's text.
@@ -185,55 +137,21 @@ impl Emulator {
     /// # Errors
     /// What keeps this machine from trying; that the function fails is a result.
     pub fn call(&mut self, event: &str, call: &Call<'_>) -> Result<Called> {
-        let began = Instant::now();
-        let loaded = if self.instance.is_none() { Some(self.load()?) } else { None };
-        let initialisation = loaded.is_some().then(|| began.elapsed());
-        let Reply { result, peak_memory } = match loaded {
-            Some(Err(failure)) => failure.into(),
-            _ => self.call_loaded(event, call, self.timeout.saturating_sub(began.elapsed())),
-        };
-        if let Err(Failure::Ended(_) | Failure::TimedOut(_)) = result {
-            self.instance = None;
-        }
-        Ok(Called { result, peak_memory, duration: began.elapsed(), initialisation })
-    }
-
-    fn call_loaded(&mut self, event: &str, call: &Call<'_>, left: Duration) -> Reply {
-        let Some(instance) = self.instance.as_mut() else { return Failure::had_ended().into() };
-        let deadline = clock::epoch_milliseconds().saturating_add(left.as_millis().try_into().unwrap_or(0));
-        let facts = json!({
-            "request_id": call.request_id,
-            "function_id": FUNCTION_ID,
-            "version_id": VERSION_ID,
-            "folder_id": FOLDER_ID,
-            "memory": self.memory >> 20,
-            "deadline": deadline,
-            "trace_id": call.trace_id,
-            "token": self.identity.document(1),
-        });
-        self.tokio.block_on(instance.call(event, &facts, left, self.timeout))
+        self.tokio.block_on(self.deployed.call(event, call))
     }
 
     /// What `-v` tells: each line a fact of how the function is run here.
     pub fn facts(&self) -> Vec<String> {
-        let interpreter = &self.interpreter;
-        let packages = match &self.packages {
-            Packages::None => "none to install".to_owned(),
-            Packages::InCode(place) | Packages::Beside(place) => format!("in `{}`", place.display()),
-        };
-        vec![
-            format!(
-                "interpreter: {} {} at `{}`",
-                language_name(interpreter.lang),
-                interpreter.version,
-                interpreter.path.display()
-            ),
-            format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
-            format!("dependencies: {packages}"),
-            format!("metadata service: 127.0.0.1:{}", self.metadata.port),
-            format!("169.254.169.254: {}", Route::Preload.about()),
-        ]
+        self.deployed.facts()
     }
+}
+
+/// What all of this runs in: one thread, because one function is called at a time.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| finding::IO.finding("could not start the emulator").why(error.to_string()))
 }
 
 /// Ids of a function that is nowhere: they look like the platform's and are recognisable.
@@ -265,7 +183,8 @@ pub fn load(
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
         fault: None,
         offline: false,
-        timeout: LOAD_LIMIT.max(timeout),
+        timeout,
+        debugger: None,
         output: Arc::new(move |_, line| {
             let mut said = hearing.lock().unwrap_or_else(PoisonError::into_inner);
             if said.len() < 4096 {
@@ -276,7 +195,7 @@ pub fn load(
         progress,
     };
     let function = Function { code: Code::Archive(archive), manifest, runtime, interpreter: &interpreter };
-    match Emulator::new(&function, settings).and_then(|mut emulator| emulator.load()) {
+    match Emulator::new(&function, settings).and_then(|mut emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
