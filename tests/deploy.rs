@@ -40,7 +40,8 @@ fn key_json() -> String {
     json!({ "id": "ajekey", "service_account_id": "ajeaccount", "private_key": text }).to_string()
 }
 
-const SECRETS: [&str; 4] = [TOKEN, "exchanged-secret-of-the-test", "y0_oauth-secret-of-the-test", "BEGIN PRIVATE KEY"];
+const SECRETS: [&str; 4] =
+    [TOKEN, "exchanged-secret-of-the-test", "y0_oauth-secret-of-the-test", "BEGIN PRIVATE KEY"];
 
 /// A packed function directory and a cloud.
 struct Scene {
@@ -180,9 +181,9 @@ fn a_large_archive_goes_through_a_bucket_over_tls() {
     let scene = Scene::new(true, 20_000_000);
     let refused = scene.run(&["deploy"]).expect(4);
     assert!(refused.stderr.contains("--bucket"), "{refused:?}");
-    scene.server.fault("PUT /bucket", 1, Fault::Status(503, Some("0".to_owned())));
-    scene.server.fault("PUT /bucket", 1, Fault::ResetDuring);
-    scene.server.fault("PUT /bucket", 1, Fault::ResetAfter);
+    scene.server.fault("PUT /bucket*", 1, Fault::Status(503, Some("0".to_owned())));
+    scene.server.fault("PUT /bucket*", 1, Fault::ResetDuring);
+    scene.server.fault("PUT /bucket*", 1, Fault::ResetAfter);
     let done = scene.run(&["deploy", "--bucket", "bucket"]);
     scene.expect_one(&done, "bucket");
     let object = scene.server.state().objects.keys().next().unwrap().clone();
@@ -253,9 +254,12 @@ fn one_version_is_made_whatever_happens_to_the_other_requests() {
         .map(|fault| {
             std::thread::spawn(move || {
                 let scene = Scene::small();
-                for begins in
-                    ["GET /functions/v1/functions", "GET /functions/v1/versions", "GET /operations", "POST /functions/v1/versions/"]
-                {
+                for begins in [
+                    "GET /functions/v1/functions",
+                    "GET /functions/v1/versions",
+                    "GET /operations*",
+                    "POST /functions/v1/versions/*",
+                ] {
                     scene.server.fault(begins, 2, fault.clone());
                 }
                 let run = scene.run(&["deploy"]);
@@ -270,46 +274,131 @@ fn one_version_is_made_whatever_happens_to_the_other_requests() {
 
 #[test]
 fn a_large_archive_survives_the_same_faults() {
-    for fault in [Fault::Status(503, Some("0".to_owned())), Fault::ResetDuring, Fault::ResetAfter, Fault::Html] {
+    for fault in
+        [Fault::Status(503, Some("0".to_owned())), Fault::ResetDuring, Fault::ResetAfter, Fault::Html]
+    {
         let scene = Scene::new(false, 4_000_000);
-        scene.server.fault("PUT /bucket", 2, fault.clone());
+        scene.server.fault("PUT /bucket*", 2, fault.clone());
         scene.server.fault("POST /functions/v1/versions", 1, fault.clone());
         let run = scene.run(&["deploy", "--bucket", "bucket"]);
         scene.expect_one(&run, &format!("{fault:?}"));
     }
 }
 
+const CREATE: &str = "POST /functions/v1/versions";
+
 #[test]
 fn what_stays_broken_is_told_and_moves_no_tag() {
-    for (fault, rule, said) in [
-        (Fault::Status(500, None), "FN0901", "request-42"),
-        (Fault::Status(403, None), "FN0901", "functions.editor"),
-        (Fault::ResetAfter, "FN0902", "closed in the middle"),
-        (Fault::Html, "FN0902", "text/html"),
-        (Fault::Status(429, Some("3600".to_owned())), "FN0901", "quotas"),
-    ] {
-        let scene = Scene::small();
-        scene.run(&["deploy"]).expect(0);
-        let before = scene.tagged("prod");
-        scene.edit("two");
-        // The list is what a lost create is looked for in.
-        scene.server.fault("POST /functions/v1/versions", 9, fault.clone());
-        if fault == Fault::ResetAfter || fault == Fault::Html {
-            scene.server.state().ignores_keys = true;
-        }
-        let run = scene.run(&["deploy"]);
-        if matches!(fault, Fault::ResetAfter | Fault::Html) {
-            // The version is there although no answer ever came, and the tag cannot be moved.
-            assert_eq!(scene.versions(), 2, "{fault:?}");
-        } else {
-            assert_eq!(scene.versions(), 1, "{fault:?}");
-        }
-        let run = run.expect(5);
-        assert!(run.stderr.contains(rule) && run.stderr.contains(said), "{fault:?}: {run:?}");
-        assert!(run.stderr.contains("as things stand"), "{run:?}");
-        assert!(scene.versions() < 3);
-        let _ = before;
+    let scenes = [
+        (CREATE, Fault::Status(500, None), "FN0901", "request-42", 5),
+        (CREATE, Fault::Status(403, None), "FN0901", "functions.editor", 1),
+        (CREATE, Fault::Status(429, Some("3600".to_owned())), "FN0901", "quotas", 1),
+        (CREATE, Fault::ResetBefore, "FN0902", "closed in the middle", 5),
+        ("*", Fault::Html, "FN0902", "text/html", 0),
+        ("*", Fault::Status(503, None), "FN0901", "trace-42", 0),
+    ];
+    for scene in scenes.map(|(wanted, fault, rule, said, attempts)| {
+        std::thread::spawn(move || {
+            let scene = Scene::small();
+            scene.run(&["deploy"]).expect(0);
+            let before = scene.tagged("prod");
+            scene.edit("two");
+            scene.server.state().requests.clear();
+            scene.server.fault(wanted, 99, fault.clone());
+            let run = scene.run(&["deploy"]).expect(5);
+            assert!(run.stderr.contains(rule) && run.stderr.contains(said), "{fault:?}: {run:?}");
+            let standing = match (wanted, attempts) {
+                (CREATE, 1) => "no version of `my-app` was made",
+                (CREATE, _) => "may be in the making",
+                _ => "",
+            };
+            assert!(run.stderr.contains(standing), "{fault:?}: {run:?}");
+            let sent = scene.server.state().requests.iter().filter(|line| *line == CREATE).count();
+            assert_eq!(sent, attempts, "{fault:?}");
+            assert_eq!((scene.versions(), scene.tagged("prod")), (1, before), "{fault:?}");
+        })
+    }) {
+        scene.join().unwrap();
     }
+}
+
+#[test]
+fn a_version_whose_answer_never_comes_is_found() {
+    let scene = Scene::small();
+    scene.server.state().ignores_keys = true;
+    scene.server.fault(CREATE, 99, Fault::ResetAfter);
+    let run = scene.run(&["deploy"]);
+    scene.expect_one(&run, "found");
+    assert_eq!(scene.server.state().creates.len(), 1);
+}
+
+#[test]
+fn a_version_that_the_list_does_not_have_yet_is_not_made_twice() {
+    let scene = Scene::small();
+    scene.server.fault(CREATE, 1, Fault::ResetAfter);
+    scene.server.state().hides = 1;
+    let run = scene.run(&["deploy"]);
+    scene.expect_one(&run, "the key tells");
+    let sent = scene.server.state().requests.iter().filter(|line| *line == CREATE).count();
+    assert_eq!((sent, scene.server.state().creates.len()), (2, 1));
+}
+
+#[test]
+fn the_next_run_takes_up_what_was_lost() {
+    let scene = Scene::small();
+    scene.server.fault(CREATE, 1, Fault::ResetAfter);
+    scene.server.state().later = vec![("GET /functions/v1/versions".to_owned(), 9, Fault::Status(500, None))];
+    let lost = scene.run(&["deploy"]).expect(5);
+    assert!(lost.stderr.contains("may be in the making"), "{lost:?}");
+    assert_eq!(scene.tagged("prod"), None);
+    scene.server.state().faults.clear();
+    let run = scene.run(&["deploy"]);
+    scene.expect_one(&run, "taken up");
+    assert!(run.stdout.contains("is this already"), "{run:?}");
+}
+
+#[test]
+fn a_deployed_function_is_called() {
+    let scene = Scene::small();
+    let nothing = scene.run(&["invoke", "--remote"]).expect(5);
+    assert!(nothing.stderr.contains("FN0908"), "{nothing:?}");
+    scene.run(&["deploy"]).expect(0);
+    scene.server.state().answer = (200, "hello".to_owned());
+    let http =
+        ["invoke", "--remote", "--tag", "prod", "-d", "{}", "--query", "a=1", "--expect", "body=hello"];
+    let run = scene.run(&http).expect(0);
+    assert_eq!(run.stdout, "hello\n", "{run:?}");
+    let envelope = json!({ "statusCode": 201, "body": json!({ "access_token": TOKEN }).to_string() });
+    scene.server.state().answer = (200, envelope.to_string());
+    let event = ["invoke", "--remote", "--event-template", "http", "--format", "json"];
+    let run = scene.run(&event).expect(0);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["calls"][0]["status"], 201, "{document}");
+    scene.server.state().answer = (502, json!({ "errorMessage": "boom" }).to_string());
+    let run = scene.run(&["invoke", "--remote", "--event-template", "timer"]).expect(6);
+    assert!(run.stderr.contains("boom"), "{run:?}");
+    let calls = scene.server.state().calls.clone();
+    assert!(calls[0].contains("\"tag\": \"prod\"") && calls[0].contains("\"a\": \"1\""), "{calls:?}");
+    assert_eq!(calls.len(), 3);
+    scene.server.fault("POST /d4e*", 1, Fault::ResetAfter);
+    scene.run(&["invoke", "--remote", "--raw", "-d", "x"]).expect(5);
+    assert_eq!(scene.server.state().calls.len(), 4, "a call is not repeated");
+}
+
+#[test]
+fn a_proxy_is_honoured() {
+    let scene = Scene::new(true, 0);
+    let (proxy, tunnels) = server::proxy();
+    let through = |no_proxy: &str| {
+        let mut command = scene.command(&["versions"]);
+        told(run(command.env("HTTPS_PROXY", &proxy).env("NO_PROXY", no_proxy)))
+    };
+    scene.run(&["deploy"]).expect(0);
+    through("").expect(0);
+    let used = tunnels.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(used > 0);
+    through("127.0.0.1").expect(0);
+    assert_eq!(tunnels.load(std::sync::atomic::Ordering::Relaxed), used);
 }
 
 #[test]
@@ -317,30 +406,38 @@ fn a_token_that_runs_out_is_renewed_once() {
     let scene = Scene::small();
     let key = scene.directory.path().join("key.json");
     fs::write(&key, key_json()).unwrap();
-    for begins in ["GET /functions/v1/versions", "POST /functions/v1/versions", "GET /operations"] {
+    for begins in ["GET /functions/v1/versions", "POST /functions/v1/versions", "GET /operations*"] {
         scene.server.fault(begins, 1, Fault::Expired);
     }
-    let run = told(run(scene.command(&["deploy"]).env_remove("YC_IAM_TOKEN").env("YC_SERVICE_ACCOUNT_KEY_FILE", &key)));
-    scene.expect_one(&run, "key");
+    let mut first = scene.command(&["deploy"]);
+    let done = told(run(first.env_remove("YC_IAM_TOKEN").env("YC_SERVICE_ACCOUNT_KEY_FILE", &key)));
+    scene.expect_one(&done, "key");
     assert_eq!(scene.server.state().exchanges.len(), 4);
+    // One that is about to run out is renewed before it does.
+    scene.server.state().lifetime = Duration::from_secs(30);
+    let mut again = scene.command(&["deploy"]);
+    told(run(again.env_remove("YC_IAM_TOKEN").env("YC_SERVICE_ACCOUNT_KEY_FILE", &key))).expect(0);
+    assert!(scene.server.state().exchanges.len() > 6);
 }
 
 #[test]
 fn a_given_token_that_runs_out_is_told() {
     let scene = Scene::small();
-    scene.server.fault("POST /functions/v1/versions", 1, Fault::Expired);
+    scene.server.fault(CREATE, 1, Fault::Expired);
     let run = scene.run(&["deploy"]).expect(5);
-    assert!(run.stderr.contains("yc iam create-token") && run.stderr.contains("no tag was moved"), "{run:?}");
+    assert!(
+        run.stderr.contains("yc iam create-token") && run.stderr.contains("no version of `my-app` was made"),
+        "{run:?}"
+    );
     assert_eq!(scene.versions(), 0);
 }
 
 #[test]
 fn credentials_are_found_where_they_are() {
     let scene = Scene::small();
-    let versions = |change: &dyn Fn(&mut Command)| {
+    let versions = |name: &str, value: &str| {
         let mut command = scene.command(&["versions", "-v"]);
-        command.env_remove("YC_IAM_TOKEN");
-        change(&mut command);
+        command.env_remove("YC_IAM_TOKEN").env(name, value);
         told(run(&mut command))
     };
     scene.run(&["deploy"]).expect(0);
@@ -348,33 +445,35 @@ fn credentials_are_found_where_they_are() {
         let path = scene.directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
-        path
+        path.to_str().unwrap().to_owned()
     };
-    let metadata = scene.server.url.strip_prefix("http://").unwrap().to_owned();
-    let token_file = place("token", &format!("{TOKEN}\n"));
-    for (change, from) in [
-        (&(|command: &mut Command| drop(command.arg("--token-file").arg(&token_file))) as &dyn Fn(&mut Command), "token`"),
-        (&|command| drop(command.env("YC_TOKEN", "y0_oauth-secret-of-the-test")), "YC_TOKEN"),
-        (&|command| drop(command.env("YC_SERVICE_ACCOUNT_KEY_FILE", key_json())), "YC_SERVICE_ACCOUNT_KEY_FILE"),
-        (&|command| drop(command.env("YC_METADATA_ADDR", &metadata)), "metadata service"),
+    let oauth = "y0_oauth-secret-of-the-test";
+    for (name, value, from) in [
+        ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("{TOKEN}\n")), "token`"),
+        ("FNSCAFFOLD_KEY_FILE", place("key.json", &key_json()), "key.json`"),
+        ("YC_TOKEN", oauth.to_owned(), "YC_TOKEN"),
+        ("YC_SERVICE_ACCOUNT_KEY_FILE", key_json(), "YC_SERVICE_ACCOUNT_KEY_FILE"),
+        ("YC_METADATA_ADDR", scene.server.url.replace("http://", ""), "metadata service"),
     ] {
-        let run = versions(change);
-        assert!(run.code == 0 && run.stderr.contains(from), "{from}: {run:?}");
+        let run = versions(name, &value);
+        assert!(run.code == 0 && run.stderr.contains(from), "{name}: {run:?}");
     }
-    place(
-        ".config/yandex-cloud/config.yaml",
-        "current: work\nprofiles:\n  work:\n    token: y0_oauth-secret-of-the-test\n    folder-id: b1gfolder\n",
-    );
-    let run = versions(&|command| drop(command.env_remove("YC_FOLDER_ID")));
+    let profile =
+        format!("current: work\nprofiles:\n  work:\n    token: {oauth}\n    folder-id: b1gfolder\n");
+    place(".config/yandex-cloud/config.yaml", &profile);
+    let run = versions("YC_FOLDER_ID", "");
     assert!(run.code == 0 && run.stderr.contains("profile `work`"), "{run:?}");
-    let run = versions(&|command| drop(command.args(["--profile", "other"])));
+    let run = versions("FNSCAFFOLD_PROFILE", "other");
     assert!(run.code == 2 && run.stderr.contains("FN0906"), "{run:?}");
 }
 
 #[test]
 fn without_credentials_or_folder_nothing_is_asked() {
     let scene = Scene::small();
-    let nobody = told(run(scene.command(&["deploy"]).env_remove("YC_IAM_TOKEN").env("YC_METADATA_ADDR", "127.0.0.1:1")));
+    let nobody = told(run(scene
+        .command(&["deploy"])
+        .env_remove("YC_IAM_TOKEN")
+        .env("YC_METADATA_ADDR", "127.0.0.1:1")));
     assert!(nobody.code == 2 && nobody.stderr.contains("FN0905"), "{nobody:?}");
     let nowhere = told(run(scene.command(&["deploy", "--format", "json"]).env_remove("YC_FOLDER_ID")));
     assert_eq!(nowhere.code, 2);
@@ -421,7 +520,7 @@ fn tags_move_only_when_the_version_proved_itself() {
     let failed = scene.run(&["deploy", "--smoke", "http", "--expect", "status=200"]).expect(5);
     assert!(failed.stderr.contains("FN0907") && failed.stderr.contains("found: 500"), "{failed:?}");
     assert_eq!((scene.versions(), scene.tagged("prod")), (2, before.clone()));
-    let failed = scene.run(&["deploy", "--smoke", "http", "--expect", "json:/nothing"]).expect(5);
+    scene.run(&["deploy", "--smoke", "http", "--expect", "json:/nothing"]).expect(5);
     assert_eq!((scene.versions(), scene.tagged("prod")), (2, before.clone()), "not made again");
     scene.server.state().answer = (502, json!({ "errorMessage": "boom", "errorType": "E" }).to_string());
     let failed = scene.run(&["deploy", "--smoke", "timer"]);
@@ -437,16 +536,29 @@ fn tags_move_only_when_the_version_proved_itself() {
 fn a_dry_run_changes_nothing_and_says_what_would() {
     let scene = Scene::small();
     let first = scene.run(&["deploy", "-n"]).expect(0);
-    assert!(first.stdout.contains("would be created") && first.stdout.contains("+ runtime: python312"), "{first:?}");
+    assert!(
+        first.stdout.contains("would be created") && first.stdout.contains("+ runtime: python312"),
+        "{first:?}"
+    );
     assert_eq!(scene.server.state().changes(), Vec::<&String>::new());
     scene.run(&["deploy"]).expect(0);
     scene.server.state().requests.clear();
     let path = scene.function.join("function.toml");
     let manifest = fs::read_to_string(&path).unwrap();
-    fs::write(&path, manifest.replace("128MB", "256MB") + "\n[version.environment]\nKEY = \"s3cret-value\"\n").unwrap();
+    fs::write(
+        &path,
+        manifest
+            .replace("128MB", "256MB")
+            .replace("environment = {}", "environment = { KEY = \"s3cret-value\" }"),
+    )
+    .unwrap();
     scene.pack();
     let second = scene.run(&["deploy", "-n", "--smoke", "http"]).expect(0);
-    for line in ["~ resources.memory: 134217728 -> 268435456", "+ environment.KEY: (hidden)", "tag `prod` would be moved"] {
+    for line in [
+        "~ resources.memory: 134217728 -> 268435456",
+        "+ environment.KEY: (hidden)",
+        "tag `prod` would be moved",
+    ] {
         assert!(second.stdout.contains(line), "{second:?}");
     }
     assert!(!second.stdout.contains("s3cret-value"));
@@ -476,13 +588,13 @@ fn going_back_moves_the_tag_and_no_version() {
     scene.edit("two");
     scene.run(&["deploy"]).expect(0);
     let second = scene.tagged("prod").unwrap();
-    let back = scene.run(&["rollback"]).expect(0);
+    scene.run(&["rollback"]).expect(0);
     assert_eq!((scene.tagged("prod").as_deref(), scene.versions()), (Some(first.as_str()), 2));
     scene.run(&["rollback", &second]).expect(0);
     assert_eq!(scene.tagged("prod"), Some(second));
     let listed = scene.run(&["versions"]);
     assert!(listed.stdout.contains(&first) && listed.stdout.contains("$latest"), "{listed:?}");
-    let unknown = scene.run(&["rollback", "d4vnone"]).expect(5);
+    scene.run(&["rollback", "d4vnone"]).expect(5);
 }
 
 #[test]
@@ -496,7 +608,7 @@ fn going_back_without_tags_makes_a_copy() {
     scene.edit("two");
     scene.run(&["deploy"]).expect(0);
     scene.server.fault("POST /functions/v1/versions", 1, Fault::ResetAfter);
-    let back = scene.run(&["rollback"]).expect(0);
+    scene.run(&["rollback"]).expect(0);
     assert_eq!(scene.versions(), 3);
     assert_eq!(scene.server.state().creates[2]["versionId"], first.as_str());
 }
@@ -510,7 +622,12 @@ fn old_tags_of_our_own_give_way() {
     }
     let state = scene.server.state();
     let own = |version: &Value| {
-        version["tags"].as_array().unwrap().iter().filter(|tag| tag.as_str().unwrap().starts_with("sha-")).count()
+        version["tags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|tag| tag.as_str().unwrap().starts_with("sha-"))
+            .count()
     };
     assert_eq!(state.versions.iter().map(own).sum::<usize>(), 4);
 }

@@ -1,6 +1,6 @@
 //! The flags of every verb that goes to the cloud in; the open door, and what stands behind it, out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,23 +14,30 @@ use crate::outside::cloud::{Cloud, Manner, Wanted};
 
 /// Where the cloud is and who calls.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The cloud")]
 pub struct Access {
-    /// The folder that the function is in [default: that of yc's profile]
-    #[arg(long, value_name = "ID", env = "YC_FOLDER_ID", hide_env_values = true)]
-    folder_id: Option<String>,
-    /// Another server instead of all of the cloud's hosts, with the same paths
-    #[arg(long, value_name = "URL", env = "YC_ENDPOINT", hide_env_values = true)]
-    endpoint: Option<String>,
     /// A file with an IAM token [default: YC_IAM_TOKEN or YC_TOKEN]
     #[arg(
         long,
         value_name = "FILE",
         env = "FNSCAFFOLD_TOKEN_FILE",
         hide_env = true,
-        conflicts_with = "key_file"
+        help_heading = "The cloud"
     )]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The same without a token's file, which `invoke` has of its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The cloud")]
+pub struct Place {
+    /// The folder that the function is in [default: that of yc's profile]
+    #[arg(long, value_name = "ID", env = "YC_FOLDER_ID", hide_env_values = true)]
+    folder_id: Option<String>,
+    /// Another server instead of all of the cloud's hosts, with the same paths
+    #[arg(long, value_name = "URL", env = "YC_ENDPOINT", hide_env_values = true)]
+    endpoint: Option<String>,
     /// A service account's authorized key, as JSON [default: YC_SERVICE_ACCOUNT_KEY_FILE]
     #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_KEY_FILE", hide_env = true)]
     key_file: Option<PathBuf>,
@@ -47,12 +54,37 @@ pub struct Access {
 
 impl Access {
     /// # Errors
-    /// [`finding::ANSWER_INVALID`] and those of [`Cloud::connect`].
+    /// Those of [`Place::open`].
     pub fn open<'a>(&self, context: &Context, progress: &'a dyn Fn(&str)) -> Result<Cloud<'a>> {
-        let within = |file: &PathBuf| context.directory.join(file);
+        self.place.open(context, self.token_file.as_deref(), progress)
+    }
+
+    /// # Errors
+    /// [`finding::ANSWERS_MISSING`].
+    pub fn folder(&self, cloud: &Cloud<'_>) -> Result<String> {
+        self.place.folder(cloud)
+    }
+
+    /// # Errors
+    /// Those of [`Place::function`].
+    pub fn function(&self, cloud: &Cloud<'_>, manifest: &Manifest) -> Result<Function> {
+        self.place.function(cloud, manifest)
+    }
+}
+
+impl Place {
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`] and those of [`Cloud::connect`].
+    pub fn open<'a>(
+        &self,
+        context: &Context,
+        token_file: Option<&Path>,
+        progress: &'a dyn Fn(&str),
+    ) -> Result<Cloud<'a>> {
+        let within = |file: &Path| context.directory.join(file);
         let wanted = Wanted {
-            token_file: self.token_file.as_ref().map(within),
-            key_file: self.key_file.as_ref().map(within),
+            token_file: token_file.map(within),
+            key_file: self.key_file.as_deref().map(within),
             profile: self.profile.as_deref(),
         };
         let manner = Manner {

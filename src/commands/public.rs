@@ -71,8 +71,7 @@ impl Public {
 
     /// Whether there was anything to change.
     fn change(&self, context: &Context, cloud: &Cloud<'_>, function: &Function) -> Result<bool> {
-        let standing: Vec<_> =
-            cloud.bindings(&function.id)?.into_iter().filter(Binding::is_public).collect();
+        let standing: Vec<_> = cloud.bindings(&function.id)?.into_iter().filter(Binding::is_public).collect();
         let (change, bindings) = match self.state {
             State::On if standing.is_empty() => (BindingChange::Add, vec![Binding::public()]),
             State::On => return Ok(false),

@@ -54,8 +54,10 @@ impl Rollback {
         terminal.end_progress();
         let moves = result?;
         if terminal.format != Format::Text {
-            let moves: Vec<_> =
-                moves.iter().map(|step| json!({ "tag": step.tag, "from": step.from, "to": step.to })).collect();
+            let moves: Vec<_> = moves
+                .iter()
+                .map(|step| json!({ "tag": step.tag, "from": step.from, "to": step.to }))
+                .collect();
             terminal.say_json(&json!({ "ok": true, "dryRun": context.dry_run, "moves": moves }))?;
             return Ok(Exit::Done);
         }
@@ -108,7 +110,9 @@ impl Rollback {
             Some(wanted) => find(versions, wanted)?,
             None => versions
                 .iter()
-                .find(|version| version.is_active() && latest.is_none_or(|latest| version.created_at < latest.created_at))
+                .find(|version| {
+                    version.is_active() && latest.is_none_or(|latest| version.created_at < latest.created_at)
+                })
                 .ok_or_else(|| nothing("the function has no earlier version that is active"))?,
         };
         let from = latest.map(|version| version.id.clone());
@@ -120,8 +124,12 @@ impl Rollback {
         })?;
         let settings = request::deployed(old);
         let request = request::create(&function.id, &settings, "", &mark, Code::Version(&old.id));
-        interrupt::stand("a copy of the earlier version may be in the making; `fnscaffold versions` shows it");
-        let version = cloud.create_version(&function.id, &request, versions, &mark)?;
+        interrupt::stand(
+            "a copy of the earlier version may be in the making; `fnscaffold versions` shows it",
+        );
+        let version = cloud
+            .create_version(&function.id, &request, versions, &mark)
+            .map_err(|setback| setback.finding)?;
         interrupt::stand("");
         Ok(Move { tag: LATEST.to_owned(), from, to: format!("{}, a copy of {}", version.id, old.id) })
     }

@@ -29,13 +29,18 @@ impl Versions {
         terminal.end_progress();
         if terminal.format != Format::Text {
             let versions: Vec<_> = versions.iter().map(document).collect();
-            let function = json!({ "id": function.id, "name": function.name, "url": function.http_invoke_url });
+            let function =
+                json!({ "id": function.id, "name": function.name, "url": function.http_invoke_url });
             terminal.say_json(&json!({ "ok": true, "function": function, "versions": versions }))?;
             return Ok(Exit::Done);
         }
-        terminal.say(&terminal.faint("VERSION               CREATED               STATUS    RUNTIME    CODE          TAGS"))?;
+        terminal
+            .say(&terminal.faint(
+                "VERSION               CREATED               STATUS    RUNTIME    CODE          TAGS",
+            ))?;
         for version in &versions {
-            let code = Mark::read(&version.description).map_or_else(|| "-".to_owned(), |mark| mark.archive[..12].to_owned());
+            let code = Mark::read(&version.description)
+                .map_or_else(|| "-".to_owned(), |mark| mark.archive[..12].to_owned());
             let created: String = version.created_at.chars().take(19).collect();
             terminal.say(&format!(
                 "{:<21} {created:<21} {:<9} {:<10} {code:<13} {}",

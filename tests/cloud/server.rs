@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -64,12 +65,18 @@ pub struct State {
     pub creates: Vec<Value>,
     pub tokens: BTreeSet<String>,
     pub exchanges: Vec<Value>,
-    /// Method and the beginning of a path, how often more, and what then.
+    /// Method and path (with a star at the end: the beginning of one), how often more, and what then.
     pub faults: Vec<(String, u32, Fault)>,
     pub course: Course,
     pub ignores_keys: bool,
+    /// Faults that begin once a version was begun.
+    pub later: Vec<(String, u32, Fault)>,
+    /// How many lists more do not have a new version yet.
+    pub hides: usize,
     /// What a call gives: status and body.
     pub answer: (u16, String),
+    /// How long a token lasts.
+    pub lifetime: Duration,
     pub calls: Vec<String>,
     operations: BTreeMap<String, Value>,
     keys: BTreeMap<String, Value>,
@@ -116,18 +123,22 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             answer: (200, json!({ "statusCode": 200, "body": "{}" }).to_string()),
+            lifetime: Duration::from_secs(43_200),
             tokens: BTreeSet::from([TOKEN.to_owned()]),
             ..State::default()
         }));
         let (config, certificate) = if tls {
-            let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+            let made =
+                rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
             let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-            let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![made.cert.der().clone()], key)
-                .unwrap();
+            let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+                rustls::crypto::ring::default_provider(),
+            ))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
             (Some(Arc::new(config)), Some(made.cert.pem()))
         } else {
             (None, None)
@@ -156,9 +167,9 @@ impl Server {
         self.state.lock().unwrap()
     }
 
-    /// The next `times` requests that begin so go wrong.
-    pub fn fault(&self, begins: &str, times: u32, fault: Fault) {
-        self.state().faults.push((begins.to_owned(), times, fault));
+    /// The next `times` requests of that method and path go wrong.
+    pub fn fault(&self, wanted: &str, times: u32, fault: Fault) {
+        self.state().faults.push((wanted.to_owned(), times, fault));
     }
 }
 
@@ -198,7 +209,11 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
         let fault = {
             let mut state = state.lock().unwrap();
             state.requests.push(line.clone());
-            let fault = state.faults.iter_mut().find(|(begins, times, _)| *times > 0 && line.starts_with(begins));
+            let fault = state.faults.iter_mut().find(|(wanted, times, _)| {
+                let matches =
+                    wanted.strip_suffix('*').map_or(line == *wanted, |start| line.starts_with(start));
+                *times > 0 && matches
+            });
             fault.map(|(_, times, fault)| {
                 *times -= 1;
                 fault.clone()
@@ -287,7 +302,12 @@ fn answer(asked: &Asked, state: &mut State) -> (u16, Vec<u8>) {
         return object(asked, state);
     }
     if asked.path.starts_with("/d4e") {
-        state.calls.push(format!("{}?{:?} {}", asked.path, asked.query, String::from_utf8_lossy(&asked.body)));
+        state.calls.push(format!(
+            "{}?{:?} {}",
+            asked.path,
+            asked.query,
+            String::from_utf8_lossy(&asked.body)
+        ));
         return (state.answer.0, state.answer.1.clone().into_bytes());
     }
     let key = asked.headers.get("idempotency-key").cloned();
@@ -347,7 +367,10 @@ fn exchange(asked: &Asked, state: &mut State) -> (u16, Value) {
     state.exchanges.push(body);
     let token = format!("exchanged-secret-of-the-test-{:04}", state.exchanges.len());
     state.tokens.insert(token.clone());
-    (200, json!({ "iamToken": token, "expiresAt": "2099-01-01T00:00:00.123456789Z" }))
+    (
+        200,
+        json!({ "iamToken": token, "expiresAt": humantime::format_rfc3339_nanos(SystemTime::now() + state.lifetime).to_string() }),
+    )
 }
 
 fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
@@ -358,7 +381,8 @@ fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
         ("GET", "functions") => {
             assert_eq!(asked.query["folderId"], "b1gfolder");
             let wanted = asked.query["filter"].strip_prefix("name=\"").unwrap().trim_end_matches('"');
-            let found: Vec<_> = state.functions.iter().filter(|(name, _)| *name == wanted).map(function).collect();
+            let found: Vec<_> =
+                state.functions.iter().filter(|(name, _)| *name == wanted).map(function).collect();
             (200, json!({ "functions": found }))
         }
         ("POST", "functions") => {
@@ -373,8 +397,12 @@ fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
         ("GET", "versions") => {
             // Two a page, so that pages are followed.
             let from: usize = asked.query.get("pageToken").map_or(0, |token| token.parse().unwrap());
-            let mut answer = json!({ "versions": state.versions.iter().skip(from).take(2).collect::<Vec<_>>() });
-            if from + 2 < state.versions.len() {
+            let hidden = state.hides > 0 && !state.creates.is_empty();
+            state.hides -= usize::from(hidden);
+            let known = state.versions.len() - usize::from(hidden);
+            let versions: Vec<_> = state.versions[..known].iter().skip(from).take(2).collect();
+            let mut answer = json!({ "versions": versions });
+            if from + 2 < known {
                 answer["nextPageToken"] = json!((from + 2).to_string());
             }
             (200, answer)
@@ -395,7 +423,11 @@ fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
         }
         ("GET", _) if path.starts_with("versions/") => {
             let id = path.rsplit('/').next().unwrap();
-            state.versions.iter().find(|version| version["id"] == id).map_or_else(missing, |version| (200, version.clone()))
+            state
+                .versions
+                .iter()
+                .find(|version| version["id"] == id)
+                .map_or_else(missing, |version| (200, version.clone()))
         }
         ("POST", _) if path.ends_with(":setTag") || path.ends_with(":removeTag") => {
             let (id, verb) = path.strip_prefix("versions/").unwrap().split_once(':').unwrap();
@@ -418,7 +450,9 @@ fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
                 .collect();
             (200, json!({ "functionTagHistoryRecord": records }))
         }
-        ("GET", _) if path.ends_with(":listAccessBindings") => (200, json!({ "accessBindings": state.bindings })),
+        ("GET", _) if path.ends_with(":listAccessBindings") => {
+            (200, json!({ "accessBindings": state.bindings }))
+        }
         ("POST", _) if path.ends_with(":updateAccessBindings") => {
             for delta in body["accessBindingDeltas"].as_array().unwrap() {
                 let binding = delta["accessBinding"].clone();
@@ -446,6 +480,8 @@ fn operation(state: &mut State, metadata: Value, done: bool) -> Value {
 
 fn create(mut body: Value, state: &mut State) -> (u16, Value) {
     state.creates.push(body.clone());
+    let later = std::mem::take(&mut state.later);
+    state.faults.extend(later);
     let id = state.id("d4v");
     let fields = body.as_object_mut().unwrap();
     let tags: Vec<_> = fields.remove("tag").unwrap().as_array().unwrap().clone();
@@ -487,4 +523,33 @@ fn create(mut body: Value, state: &mut State) -> (u16, Value) {
     let answer = json!({ "id": begun["id"], "done": false, "metadata": begun["metadata"] });
     state.operations.insert(operation_id, begun);
     (200, answer)
+}
+
+/// A proxy that tunnels (RFC 9110, CONNECT), and how often it did.
+pub fn proxy() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let tunnels = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&tunnels);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut client = stream.unwrap();
+            let mut head = BufReader::new(client.try_clone().unwrap());
+            let mut first = String::new();
+            head.read_line(&mut first).unwrap();
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                head.read_line(&mut line).unwrap();
+            }
+            let target = first.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap();
+            let mut there = TcpStream::connect(target).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            let (mut from, mut to) = (client.try_clone().unwrap(), there.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            std::thread::spawn(move || std::io::copy(&mut there, &mut client));
+        }
+    });
+    (format!("http://{address}"), tunnels)
 }

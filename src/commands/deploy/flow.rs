@@ -17,7 +17,7 @@ use crate::model::manifest::Manifest;
 use crate::model::project::sha256;
 use crate::model::settings::parse_timeout;
 use crate::model::version::VersionSpec;
-use crate::outside::cloud::Cloud;
+use crate::outside::cloud::{Cloud, Trace};
 use crate::outside::{disk, interrupt};
 
 /// Own tags that stay: versions without a tag are deleted by the platform, and ten tags are all it allows.
@@ -165,7 +165,9 @@ impl Deployment<'_> {
             }
             (Upload::Bucket(path), Some(bucket)) => {
                 object = path;
-                stand(format!("the archive may be in `{bucket}` as `{object}`; no version was made, no tag was moved"));
+                stand(format!(
+                    "the archive may be in `{bucket}` as `{object}`; no version was made, no tag was moved"
+                ));
                 self.cloud.upload(bucket, &object, self.archive, archive.size)?;
                 Code::Object { bucket, object: &object, sha256: &archive.sha256 }
             }
@@ -177,9 +179,22 @@ impl Deployment<'_> {
                 Code::Content(&content)
             }
         };
-        stand(format!("a version of `{name}` may be in the making, no tag was moved; `fnscaffold versions` shows it, and the next `deploy` takes it up"));
-        let request = request::create(&function.id, &outlook.settings, "", &outlook.mark, code);
-        self.cloud.create_version(&function.id, &request, &outlook.versions, &outlook.mark)
+        stand(format!(
+            "a version of `{name}` may be in the making, no tag was moved; `fnscaffold versions` shows it, and the next `deploy` takes it up"
+        ));
+        let description = request::description(self.spec);
+        let request = request::create(&function.id, &outlook.settings, &description, &outlook.mark, code);
+        let made = self.cloud.create_version(&function.id, &request, &outlook.versions, &outlook.mark);
+        made.map_err(|setback| {
+            match setback.trace {
+                Trace::Nothing => stand(format!("no version of `{name}` was made, no tag was moved")),
+                Trace::Version(id) => {
+                    stand(format!("the version `{id}` of `{name}` is there, no tag was moved"))
+                }
+                Trace::Unknown => {}
+            }
+            setback.finding
+        })
     }
 
     /// Takes tags of our own from old versions.

@@ -32,13 +32,7 @@ pub struct Deploy {
     #[arg(long, value_name = "EVENT", env = "FNSCAFFOLD_SMOKE", hide_env = true)]
     smoke: Option<String>,
     /// What the call must answer: status=CODE, body=TEXT, header:NAME[=VALUE], json:POINTER[=VALUE]
-    #[arg(
-        long,
-        value_name = "EXPECTATION",
-        env = "FNSCAFFOLD_EXPECT",
-        hide_env = true,
-        requires = "smoke"
-    )]
+    #[arg(long, value_name = "EXPECTATION", env = "FNSCAFFOLD_EXPECT", hide_env = true, requires = "smoke")]
     expect: Vec<String>,
     /// The Object Storage bucket for an archive that is too large to be sent with the request
     #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_BUCKET", hide_env = true)]
@@ -70,7 +64,9 @@ impl Deploy {
         if let Some(index) = findings.iter().position(|finding| finding.rule == &finding::NEEDS_BUCKET) {
             let mut problem = findings.swap_remove(index);
             problem.severity = Severity::Error;
-            return Err(problem.fix("name a bucket with --bucket, or exclude what the function does not need"));
+            return Err(
+                problem.fix("name a bucket with --bucket, or exclude what the function does not need")
+            );
         }
         if findings.iter().any(|finding| self.stops(finding)) {
             terminal.say_findings(false, &findings)?;
@@ -111,8 +107,7 @@ impl Deploy {
 
     /// All that `check` finds; a bucket answers the finding that there must be one.
     fn judge(&self, context: &Context) -> Result<Vec<Box<Finding>>> {
-        let judging =
-            Judging { directory: &context.directory, allow_secret: &self.allow_secret, load: None };
+        let judging = Judging { directory: &context.directory, allow_secret: &self.allow_secret, load: None };
         let mut findings = judging.judge()?;
         if self.bucket.is_some() {
             findings.retain(|finding| finding.rule != &finding::NEEDS_BUCKET);

@@ -95,14 +95,16 @@ impl Refusal {
 
     fn fix(&self, has_log: bool) -> Option<&'static str> {
         match (self.status, self.code) {
-            (Some(401), _) | (_, 16) => {
-                Some("take a new token: `export YC_IAM_TOKEN=$(yc iam create-token)`, or use a service account's key")
-            }
+            (Some(401), _) | (_, 16) => Some(
+                "take a new token: `export YC_IAM_TOKEN=$(yc iam create-token)`, or use a service account's key",
+            ),
             (Some(403), _) | (_, 7) => Some(
                 "the caller needs the role functions.editor in the folder, iam.serviceAccounts.user to attach a service account, functions.admin to change who may call, storage.uploader for the bucket",
             ),
             (Some(429), _) | (_, 8) => Some("wait and run it again; quotas are raised in the console"),
-            _ if has_log => Some("read the build log; `fnscaffold pack --vendor` installs the dependencies here instead"),
+            _ if has_log => {
+                Some("read the build log; `fnscaffold pack --vendor` installs the dependencies here instead")
+            }
             _ => None,
         }
     }

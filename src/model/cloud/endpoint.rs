@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn the_vendors_own_default_is_the_cloud() {
-        for text in ["", "api.cloud.yandex.net", "api.cloud.yandex.net:443", "https://api.cloud.yandex.net:443/"] {
+        for text in
+            ["", "api.cloud.yandex.net", "api.cloud.yandex.net:443", "https://api.cloud.yandex.net:443/"]
+        {
             assert_eq!(Endpoint::parse(text).unwrap(), Endpoint::Cloud, "{text}");
         }
         let url = Endpoint::Cloud.url(Service::Operations, "/operations/x");
@@ -109,7 +111,8 @@ mod tests {
 
     #[test]
     fn one_server_stands_for_all_hosts() {
-        for text in ["https://cloud.test:8443/", "http://127.0.0.1:80", "http://[::1]:80", "http://localhost"] {
+        for text in ["https://cloud.test:8443/", "http://127.0.0.1:80", "http://[::1]:80", "http://localhost"]
+        {
             let endpoint = Endpoint::parse(text).unwrap();
             let expected = format!("{}/bucket/object", text.trim_end_matches('/'));
             assert_eq!(endpoint.url(Service::Storage, "/bucket/object"), expected);
@@ -118,9 +121,14 @@ mod tests {
 
     #[test]
     fn no_token_travels_in_the_clear() {
-        for text in
-            ["http://example.com", "http://127.0.0.1.example.com", "http://localhost@example.com", "ftp://x", "host:1", "https://"]
-        {
+        for text in [
+            "http://example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost@example.com",
+            "ftp://x",
+            "host:1",
+            "https://",
+        ] {
             assert_eq!(Endpoint::parse(text).unwrap_err().rule.id, "FN0103", "{text}");
         }
     }

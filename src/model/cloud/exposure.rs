@@ -16,7 +16,8 @@ pub fn token_in_code(sources: &dyn Sources, lang: Lang) -> Option<String> {
         Lang::Python => &[".py"],
     };
     let is_own = |name: &&str| {
-        endings.iter().any(|ending| name.ends_with(ending)) && !name.split('/').any(|part| part == "node_modules")
+        endings.iter().any(|ending| name.ends_with(ending))
+            && !name.split('/').any(|part| part == "node_modules")
     };
     sources
         .names()

@@ -56,9 +56,8 @@ impl Mark {
     pub fn read(description: &str) -> Option<Self> {
         let (_, mark) = description.rsplit_once(START)?;
         let (archive, settings) = mark.trim().split_once(':')?;
-        let is_hash = |text: &str, length| {
-            text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
+        let is_hash =
+            |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         (is_hash(archive, 64) && is_hash(settings, SHORT))
             .then(|| Self { archive: archive.to_owned(), settings: settings.to_owned() })
     }

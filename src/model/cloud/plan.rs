@@ -65,7 +65,7 @@ pub fn made_meanwhile<'a>(before: &[Version], now: &'a [Version], mark: &Mark) -
 
 /// Tags of the versions' own that are to go, oldest versions first: the platform allows ten tags a function.
 /// A version without any tag is deleted by it.
-pub fn surplus_tags<'a>(versions: &'a [Version], keep: usize) -> Vec<(&'a Version, &'a str)> {
+pub fn surplus_tags(versions: &[Version], keep: usize) -> Vec<(&Version, &str)> {
     let mut own: Vec<_> = versions
         .iter()
         .flat_map(|version| version.tags.iter().map(move |tag| (version, tag.as_str())))
@@ -90,6 +90,7 @@ pub fn differences(deployed: Option<&Version>, wanted: &Map<String, Value>, mark
     fields
         .into_iter()
         .filter(|field| before.get(*field) != after.get(*field))
+        .filter(|field| after.contains_key(*field) || !FILLED_IN.contains(&field.as_str()))
         .map(|field| {
             let shown = |value: &String| if is_hidden(field) { "(hidden)".to_owned() } else { value.clone() };
             Difference {
@@ -101,6 +102,9 @@ pub fn differences(deployed: Option<&Version>, wanted: &Map<String, Value>, mark
         .collect()
 }
 
+/// What the platform sets itself where nothing was asked for.
+const FILLED_IN: [&str; 1] = ["logOptions.folderId"];
+
 fn is_hidden(field: &str) -> bool {
     field.starts_with("environment.")
 }
@@ -111,7 +115,10 @@ fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(key, value)| leaves(&join(key), value, found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| leaves(&join(&index.to_string()), value, found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| leaves(&join(&index.to_string()), value, found));
         }
         Value::Null | Value::Bool(false) => {}
         Value::String(text) if text.is_empty() || text == "0" || text.ends_with("UNSPECIFIED") => {}
@@ -148,10 +155,7 @@ mod tests {
     #[test]
     fn only_the_newest_version_counts_as_deployed() {
         let marked = |status: &str, tags: &[&str]| {
-            version(
-                "1",
-                json!({ "status": status, "tags": tags, "description": mark().describe("mine") }),
-            )
+            version("1", json!({ "status": status, "tags": tags, "description": mark().describe("mine") }))
         };
         for (versions, kept) in [
             (vec![], false),
@@ -173,7 +177,7 @@ mod tests {
             json!({
                 "runtime": "nodejs22", "entrypoint": "index.main", "resources": { "memory": "134217728" },
                 "executionTimeout": "3s", "environment": {}, "concurrency": "0", "imageSize": "4096",
-                "logOptions": { "disabled": false }, "metadataOptions": { "gceHttpEndpoint": "METADATA_OPTION_UNSPECIFIED" },
+                "logOptions": { "disabled": false, "folderId": "b1g" }, "metadataOptions": { "gceHttpEndpoint": "METADATA_OPTION_UNSPECIFIED" },
                 "description": mark().describe(""),
             }),
         );

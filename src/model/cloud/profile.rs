@@ -70,7 +70,8 @@ pub fn parse(yaml: &str, name: Option<&str>) -> Result<Option<Profile>> {
     })?;
     let Some(wanted) = name.or(file.current.as_deref()) else { return Ok(None) };
     let wanted = wanted.to_owned();
-    let Some(fields) = file.profiles.into_iter().find_map(|(name, fields)| (name == wanted).then_some(fields))
+    let Some(fields) =
+        file.profiles.into_iter().find_map(|(name, fields)| (name == wanted).then_some(fields))
     else {
         return match name {
             None => Ok(None),
@@ -108,7 +109,10 @@ mod tests {
         let home = parse(TWO, Some("home")).unwrap().unwrap();
         assert!(matches!(home.credentials, Some(Credentials::Token(token)) if token.is_oauth()));
         assert!(matches!(parse(TWO, Some("vm")).unwrap().unwrap().credentials, Some(Credentials::Metadata)));
-        assert!(matches!(parse(TWO, Some("sso")).unwrap().unwrap().credentials, Some(Credentials::Federation)));
+        assert!(matches!(
+            parse(TWO, Some("sso")).unwrap().unwrap().credentials,
+            Some(Credentials::Federation)
+        ));
         assert!(parse(TWO, Some("empty")).unwrap().unwrap().credentials.is_none());
         assert_eq!(parse(TWO, Some("other")).unwrap_err().rule.id, "FN0906");
         assert!(parse("profiles: {}", None).unwrap().is_none());

@@ -13,13 +13,17 @@ use crate::model::version::VersionSpec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code<'a> {
     Content(&'a [u8]),
-    Object { bucket: &'a str, object: &'a str, sha256: &'a str },
+    Object {
+        bucket: &'a str,
+        object: &'a str,
+        sha256: &'a str,
+    },
     /// The code of another version of the function.
     Version(&'a str),
 }
 
 /// Fields of a version that are settings, by the name that request and answer share.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 16] = [
     "runtime",
     "entrypoint",
     "resources",
@@ -34,32 +38,34 @@ const SETTINGS: [&str; 15] = [
     "storageMounts",
     "mounts",
     "asyncInvocationConfig",
+    "tmpfsSize",
     "metadataOptions",
 ];
-const TMPFS: &str = "tmpfsSize";
 
-/// The settings that a version spec asks for.
+/// What version.json says beside the settings.
+const NO_SETTINGS: [&str; 6] = ["$schema", "function", "uploadMethod", "archive", "tag", "description"];
+
+/// The settings that a version spec asks for: its names and units are the request's already.
 pub fn settings(spec: &VersionSpec) -> Map<String, Value> {
-    let mut settings = Map::new();
-    let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
-    set("runtime", json!(spec.runtime));
-    set("entrypoint", json!(spec.entrypoint));
-    set("resources", json!(spec.resources));
-    set("executionTimeout", json!(spec.execution_timeout));
-    if let Some(account) = &spec.service_account_id {
-        set("serviceAccountId", json!(account));
-    }
-    if !spec.environment.is_empty() {
-        set("environment", json!(spec.environment));
-    }
+    let Ok(Value::Object(mut settings)) = serde_json::to_value(spec) else { return Map::new() };
+    settings.retain(|name, value| {
+        let is_empty =
+            value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+        !is_empty && !NO_SETTINGS.contains(&name.as_str())
+    });
     settings
+}
+
+pub fn description(spec: &VersionSpec) -> String {
+    let json = serde_json::to_value(spec).unwrap_or_default();
+    json.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The settings that a deployed version has.
 pub fn deployed(version: &Version) -> Map<String, Value> {
     let mut settings = Map::new();
     settings.insert("runtime".to_owned(), json!(version.runtime));
-    for name in SETTINGS.into_iter().chain([TMPFS]) {
+    for name in SETTINGS {
         if let Some(value) = version.settings.get(name) {
             settings.insert(name.to_owned(), value.clone());
         }

@@ -12,8 +12,10 @@ use super::{Cloud, Failure, seconds};
 use crate::model::cloud::answer::Refusal;
 use crate::model::cloud::endpoint::Service;
 use crate::model::cloud::retry;
-use crate::model::event::response::Response;
-use crate::model::finding::Result;
+use crate::model::event::http::Call as Event;
+use crate::model::event::redact::Redactor;
+use crate::model::event::response::{Answer, Origin, Outcome, Response, one_line, respond};
+use crate::model::finding::{self, Finding, Result};
 
 /// What to call, and with what.
 pub struct Call<'a> {
@@ -29,10 +31,62 @@ pub struct Call<'a> {
     pub patience: Duration,
 }
 
+/// A tag that was just set is not known everywhere at once.
+const UNKNOWN_YET: [u64; 3] = [1, 2, 4];
+
 impl Cloud<'_> {
+    /// Calls as triggers and `yc serverless function invoke` do, so that any event can be given; the answer
+    /// to an HTTP event is then read as the platform's front door reads it.
+    ///
+    /// # Errors
+    /// Those of [`Self::call`].
+    pub fn call_with_event(
+        &self,
+        function_id: &str,
+        tag: Option<&str>,
+        event: &Event,
+        patience: Duration,
+    ) -> Result<Answer> {
+        let headers = [("Content-Type".to_owned(), "application/json".to_owned())];
+        let query = "integration=raw";
+        let body = event.payload.as_slice();
+        let call = Call { function_id, tag, method: "POST", query, headers: &headers, body, patience };
+        let mut response = self.call(&call)?;
+        for pause in UNKNOWN_YET {
+            // A function cannot answer 404 to a raw call.
+            if response.status != 404 || tag.is_none() {
+                break;
+            }
+            sleep(Duration::from_secs(pause));
+            response = self.call(&call)?;
+        }
+        let redactor = self.redactor();
+        if response.status != 200 {
+            let trouble = failed(&response, &redactor);
+            return Ok(Answer { response, trouble: Some(trouble) });
+        }
+        let origin = Origin {
+            function_id: function_id.to_owned(),
+            version_id: tag.unwrap_or_default().to_owned(),
+            request_id: String::new(),
+        };
+        Ok(respond(&Outcome::Answered(response.body), event.integration, &origin, &redactor))
+    }
+
+    /// Calls over HTTP, as a client of the function does.
+    ///
+    /// # Errors
+    /// Those of [`Self::call`].
+    pub fn call_over_http(&self, call: &Call<'_>) -> Result<Answer> {
+        let response = self.call(call)?;
+        let is_failure = response.values("X-Function-Error").any(|value| value == "true");
+        let trouble = is_failure.then(|| failed(&response, &self.redactor()));
+        Ok(Answer { response, trouble })
+    }
+
     /// # Errors
     /// What keeps the cloud from answering. Whatever the function answers is an answer.
-    pub fn call(&self, call: &Call<'_>) -> Result<Response> {
+    fn call(&self, call: &Call<'_>) -> Result<Response> {
         let action = "call the function";
         let mut query = Serializer::new(String::new());
         if let Some(tag) = call.tag {
@@ -78,4 +132,11 @@ impl Cloud<'_> {
             attempt += 1;
         }
     }
+}
+
+fn failed(response: &Response, redactor: &Redactor) -> Box<Finding> {
+    let body = String::from_utf8_lossy(&response.body);
+    finding::FUNCTION_FAILED
+        .finding(format!("the function failed with HTTP {}", response.status))
+        .why(one_line(&redactor.text(&body)))
 }

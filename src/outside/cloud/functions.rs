@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::operation::Fate;
-use super::{Ask, Cloud, Failure, Made};
+use super::{Ask, Cloud, Failure, Made, Setback, Trace};
 use crate::model::cloud::endpoint::Service;
 use crate::model::cloud::mark::Mark;
 use crate::model::cloud::plan::made_meanwhile;
@@ -30,7 +30,8 @@ impl Cloud<'_> {
         let action = "create the function";
         let body = json!({ "folderId": folder_id, "name": name }).to_string();
         let ask = Ask::post(FUNCTIONS.to_owned(), body.as_bytes(), action);
-        let answer = match self.change(&ask, || self.function(folder_id, name))? {
+        let made = self.change(&ask, || self.function(folder_id, name));
+        let answer = match made.map_err(|setback| setback.finding)? {
             Made::Found(function) => return Ok(function),
             Made::Answered(answer) => answer,
         };
@@ -58,13 +59,16 @@ impl Cloud<'_> {
 
     /// Makes a version and waits until it is active; never two of them, whatever happens on the way.
     /// `before` is what was there.
+    ///
+    /// # Errors
+    /// [`finding::VERSION_FAILED`], [`finding::VERSION_PENDING`], and what keeps the cloud from answering.
     pub fn create_version(
         &self,
         function_id: &str,
         request: &Value,
         before: &[Version],
         mark: &Mark,
-    ) -> Result<Version> {
+    ) -> std::result::Result<Version, Setback> {
         let action = "create the version";
         let body = request.to_string();
         let ask = Ask::post(VERSIONS.to_owned(), body.as_bytes(), action);
@@ -73,7 +77,12 @@ impl Cloud<'_> {
             Made::Found(version) => version.id,
             Made::Answered(answer) => {
                 let begun: Operation = serde_json::from_value(answer.clone()).unwrap_or_default();
-                let named = match self.finish(answer, action, &finding::VERSION_FAILED)? {
+                let fate = self.finish(answer, action, &finding::VERSION_FAILED).map_err(|problem| {
+                    // What the operation itself says failed left nothing.
+                    let failed = problem.rule == &finding::VERSION_FAILED;
+                    Setback { finding: problem, trace: if failed { Trace::Nothing } else { Trace::Unknown } }
+                })?;
+                let named = match fate {
                     Fate::Done(operation) => operation.subject().map(str::to_owned),
                     Fate::Vanished => begun.subject().map(str::to_owned),
                 };
@@ -87,7 +96,7 @@ impl Cloud<'_> {
                 }
             }
         };
-        self.settle(&id)
+        self.settle(&id).map_err(|finding| Setback { finding, trace: Trace::Version(id) })
     }
 
     pub fn set_tag(&self, version_id: &str, tag: &str) -> Result<()> {

@@ -79,10 +79,14 @@ impl Identity {
     /// # Errors
     /// [`finding::CREDENTIALS_MISSING`], [`finding::CREDENTIALS_INVALID`] and [`finding::IO`].
     pub fn find(wanted: &Wanted<'_>) -> Result<Self> {
-        let profile = read_profile(wanted.profile)?;
-        let mut identity = Self::of_flags_or_environment(wanted)
-            .or_else(|| profile.as_ref().and_then(of_profile))
-            .unwrap_or_else(of_machine)?;
+        let given = Self::of_flags_or_environment(wanted);
+        let profile = match read_profile(wanted.profile) {
+            // Nobody asked for it.
+            Err(_) if given.is_some() && wanted.profile.is_none() => None,
+            read => read?,
+        };
+        let mut identity =
+            given.or_else(|| profile.as_ref().and_then(of_profile)).unwrap_or_else(of_machine)?;
         identity.folder_id = profile.and_then(|profile| profile.folder_id);
         Ok(identity)
     }

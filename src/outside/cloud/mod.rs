@@ -65,6 +65,27 @@ enum Failure {
     Finding(Box<Finding>),
 }
 
+/// Why nothing came of making a version, and what is known of the cloud after it.
+pub struct Setback {
+    pub finding: Box<Finding>,
+    pub trace: Trace,
+}
+
+/// What a request that failed left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trace {
+    Nothing,
+    Unknown,
+    /// A version, of this id.
+    Version(String),
+}
+
+impl From<Box<Finding>> for Setback {
+    fn from(finding: Box<Finding>) -> Self {
+        Self { finding, trace: Trace::Unknown }
+    }
+}
+
 /// What became of a request that changes something.
 enum Made<T> {
     Answered(Value),
@@ -137,13 +158,18 @@ impl<'a> Cloud<'a> {
 
     /// As [`Self::repeat`], for a request that must not be done twice: where it may have been done, `look`
     /// is asked before it is sent again, and it is always the same request to the cloud, by its key.
-    fn change<T>(&self, ask: &Ask<'_>, look: impl Fn() -> Result<Option<T>>) -> Result<Made<T>> {
+    fn change<T>(
+        &self,
+        ask: &Ask<'_>,
+        look: impl Fn() -> Result<Option<T>>,
+    ) -> std::result::Result<Made<T>, Setback> {
         let mut attempt = 1;
+        let mut trace = Trace::Nothing;
         loop {
             let fault = match self.attempt(ask) {
                 Ok(answer) => return Ok(Made::Answered(answer)),
                 Err(Failure::Fault(fault)) => fault,
-                Err(Failure::Finding(finding)) => return Err(finding),
+                Err(Failure::Finding(finding)) => return Err(Setback { finding, trace }),
             };
             let wait = fault.wait(attempt);
             if let Some(wait) = wait {
@@ -151,15 +177,15 @@ impl<'a> Cloud<'a> {
                 sleep(wait);
             }
             if fault.may_be_done() {
+                trace = Trace::Unknown;
                 match look() {
                     Ok(Some(found)) => return Ok(Made::Found(found)),
-                    Ok(None) => {}
-                    Err(_) if wait.is_none() => return Err(self.tell(Failure::Fault(fault), ask.action)),
-                    Err(finding) => return Err(finding),
+                    Err(finding) if wait.is_some() => return Err(Setback { finding, trace }),
+                    Ok(None) | Err(_) => {}
                 }
             }
             if wait.is_none() {
-                return Err(self.tell(Failure::Fault(fault), ask.action));
+                return Err(Setback { finding: self.tell(Failure::Fault(fault), ask.action), trace });
             }
             attempt += 1;
         }
@@ -235,8 +261,9 @@ impl<'a> Cloud<'a> {
         };
         let redactor = self.redactor();
         match fault {
-            Fault::Impossible(why) | Fault::Unsent(why) => unreachable(action, &redactor.text(&why))
-                .fix("check the network, HTTPS_PROXY and --endpoint (YC_ENDPOINT)"),
+            Fault::Impossible(why) | Fault::Unsent(why) => unreachable(action, &redactor.text(&why)).fix(
+                "check the network, HTTPS_PROXY, --endpoint (YC_ENDPOINT), and that the system's certificates, or those of SSL_CERT_FILE, have the server's root",
+            ),
             Fault::Lost(why) => {
                 unreachable(action, &redactor.text(&why)).fix("run it again; it looks before it repeats anything")
             }

@@ -15,7 +15,7 @@ use crate::model::finding::{self, Finding, Result, Rule};
 
 /// How an operation ended.
 pub enum Fate {
-    Done(Operation),
+    Done(Box<Operation>),
     /// The cloud does not know it any more.
     Vanished,
 }
@@ -35,7 +35,7 @@ impl Cloud<'_> {
                 return Err(with_operation(problem, &operation.id));
             }
             if operation.done {
-                return Ok(Fate::Done(operation));
+                return Ok(Fate::Done(Box::new(operation)));
             }
             self.rest(begun, look, what, &operation.id)?;
             let path = format!("/operations/{}", operation.id);

@@ -90,8 +90,9 @@ impl Wire {
             Body::None => self.send_body(request, ()),
             Body::Bytes(bytes) => self.send_body(request, bytes),
             Body::File(path) => {
-                let file = File::open(path)
-                    .map_err(|error| Fault::Impossible(format!("could not read `{}`: {error}", path.display())))?;
+                let file = File::open(path).map_err(|error| {
+                    Fault::Impossible(format!("could not read `{}`: {error}", path.display()))
+                })?;
                 self.send_body(request, &file)
             }
         }
