@@ -16,9 +16,10 @@ use crate::model::selection::LeftOutBy;
 use crate::model::settings::parse_runtime;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Collected, Stage};
+use crate::outside::disk::{self, Collected};
 use crate::outside::emulator;
 use crate::outside::packing;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Rebuild the archive and version.json from the function directory

@@ -14,4 +14,5 @@ pub mod judging;
 pub mod journal;
 pub mod packing;
 pub mod permissions;
+pub mod stage;
 pub mod terminal;

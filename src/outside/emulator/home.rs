@@ -1,18 +1,19 @@
 //! The files of an archive in, the temporary directory that a function runs in out: its code, read-only,
 //! the bootstrap, and a place for temporary files.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::Code;
 use super::install::{Installed, Installing};
 use crate::model::archive;
-use crate::model::finding::{self, Result};
+use crate::model::finding::Result;
 use crate::model::runtime::Lang;
 use crate::model::sources::Sources;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::permissions::{Access, make_program, set_modes};
+use crate::outside::stage::Stage;
 
 /// How the platform names the directories of a function. Source: the vendor's page
 /// functions/concepts/runtime/environment-variables.
@@ -157,13 +158,15 @@ pub fn unpack(sources: &dyn Sources, directory: &Path) -> Result<()> {
             continue;
         }
         archive::check_path(name)?;
-        let bytes = sources.read(name).ok_or_else(|| {
-            finding::ARCHIVE_UNREADABLE.finding(format!("`{name}` cannot be read")).at(name)
-        })?;
         let path = directory.join(name);
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-        parent.and_then(|()| fs::write(&path, &bytes)).map_err(|error| failed(&path, &error))?;
-        if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
+        let file = parent.and_then(|()| File::options().read(true).write(true).create_new(true).open(&path));
+        let mut file = file.map_err(|error| failed(&path, &error))?;
+        sources.copy(name, &mut file)?;
+        let mut start = [0; 4];
+        let read =
+            file.rewind().and_then(|()| file.read(&mut start)).map_err(|error| failed(&path, &error))?;
+        if start[..read].starts_with(b"#!") || start[..read].starts_with(b"\x7fELF") {
             make_program(&path).map_err(|error| failed(&path, &error))?;
         }
     }
