@@ -45,7 +45,8 @@ Examples:
   fnscaffold new                                  ask, then write my-app/
   fnscaffold new --lang python --mode api         write my-app/ without asking
   fnscaffold -C my-app check                      judge it before it is deployed
-  fnscaffold -C my-app invoke                     call it here, under the real interpreter";
+  fnscaffold -C my-app invoke                     call it here, under the real interpreter
+  fnscaffold -C my-app deploy -n                  see what would change in the cloud";
 
 /// How the process may speak and whether a person is there to be asked.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use crate::model::cloud::token::Secret;
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the other side may neither take nor give a byte of a body.
+/// How long the other side may take not a byte.
 const STALL: Duration = Duration::from_secs(30);
 /// Answers are small; a function's is 3.5 MB at most.
 const ANSWER_LIMIT: u64 = 16 << 20;
@@ -29,7 +29,7 @@ pub struct Request<'a> {
     pub headers: Vec<(&'a str, String)>,
     pub token: Option<&'a Secret>,
     pub body: Body<'a>,
-    /// How long the answer may take to begin.
+    /// How long the answer may take to begin, and from there to end.
     pub patience: Duration,
 }
 
@@ -107,7 +107,12 @@ impl Wire {
             built = built.header("Authorization", format!("Bearer {}", token.expose()));
         }
         let built = built.body(body).map_err(|error| Fault::Impossible(error.to_string()))?;
-        let built = self.agent.configure_request(built).timeout_recv_response(Some(request.patience)).build();
+        let built = self
+            .agent
+            .configure_request(built)
+            .timeout_recv_response(Some(request.patience))
+            .timeout_recv_body(Some(request.patience))
+            .build();
         let response = self.agent.run(built).map_err(|error| fault(&error))?;
         let (parts, mut body) = response.into_parts();
         let read = body.with_config().limit(ANSWER_LIMIT).read_to_vec();
@@ -137,7 +142,7 @@ fn agent(config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>) -> Ag
         .user_agent(concat!("fnscaffold/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(Some(CONNECT))
         .timeout_connect(Some(CONNECT))
-        .timeout_per_read(Some(STALL))
+        .timeout_send_request(Some(STALL))
         .timeout_per_write(Some(STALL))
         .build()
         .new_agent()
