@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::Context;
-use crate::model::cloud::endpoint::Endpoint;
 use crate::model::cloud::records::Function;
 use crate::model::finding::{self, Result};
 use crate::model::manifest::Manifest;
@@ -32,11 +31,11 @@ pub struct Access {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The cloud")]
 pub struct Place {
-    /// The folder that the function is in [default: that of yc's profile]
-    #[arg(long, value_name = "ID", env = "YC_FOLDER_ID", hide_env_values = true)]
+    /// The folder that the function is in [default: YC_FOLDER_ID, or that of yc's profile]
+    #[arg(long, value_name = "ID", env = "FNSCAFFOLD_FOLDER_ID", hide_env = true)]
     folder_id: Option<String>,
-    /// Another server instead of all of the cloud's hosts, with the same paths
-    #[arg(long, value_name = "URL", env = "YC_ENDPOINT", hide_env_values = true)]
+    /// Another server instead of all of the cloud's hosts, with the same paths [default: YC_ENDPOINT]
+    #[arg(long, value_name = "URL", env = "FNSCAFFOLD_ENDPOINT", hide_env = true)]
     endpoint: Option<String>,
     /// A service account's authorized key, as JSON [default: YC_SERVICE_ACCOUNT_KEY_FILE]
     #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_KEY_FILE", hide_env = true)]
@@ -55,7 +54,7 @@ pub struct Place {
 impl Access {
     /// # Errors
     /// Those of [`Place::open`].
-    pub fn open<'a>(&self, context: &Context, progress: &'a dyn Fn(&str)) -> Result<Cloud<'a>> {
+    pub fn open<'a>(&'a self, context: &Context, progress: &'a dyn Fn(&str)) -> Result<Cloud<'a>> {
         self.place.open(context, self.token_file.as_deref(), progress)
     }
 
@@ -76,7 +75,7 @@ impl Place {
     /// # Errors
     /// [`finding::ANSWER_INVALID`] and those of [`Cloud::connect`].
     pub fn open<'a>(
-        &self,
+        &'a self,
         context: &Context,
         token_file: Option<&Path>,
         progress: &'a dyn Fn(&str),
@@ -88,7 +87,7 @@ impl Place {
             profile: self.profile.as_deref(),
         };
         let manner = Manner {
-            endpoint: Endpoint::parse(self.endpoint.as_deref().unwrap_or_default())?,
+            endpoint: self.endpoint.as_deref(),
             patience: self.request_timeout,
             wait: self.wait,
             progress,

@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -68,6 +69,9 @@ pub struct Manners {
     /// None of --yes and --no-input was given.
     pub may_ask: bool,
 }
+
+/// Whether a line of [`Terminal::progress`] stands on the terminal.
+static PROGRESS: AtomicBool = AtomicBool::new(false);
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -151,6 +155,7 @@ impl Terminal {
 
     /// A line for the person, on standard error; `--quiet` mutes it.
     pub fn note(&self, line: &str) {
+        self.end_progress();
         if !self.quiet && self.format == Format::Text {
             complain(&format!("{line}\n"));
         }
@@ -169,16 +174,17 @@ impl Terminal {
 
     /// A line that the next one replaces, on a terminal; elsewhere only `--verbose` shows it.
     pub fn progress(&self, line: &str) {
-        if self.quiet || self.format != Format::Text || !io::stderr().is_terminal() {
+        if self.quiet || self.format != Format::Text || !can_erase() {
             self.detail(line);
         } else {
+            PROGRESS.store(true, Ordering::Relaxed);
             complain(&format!("\r\x1b[2K{}", self.faint_err(line)));
         }
     }
 
     /// Takes the last line of [`Self::progress`] away.
     pub fn end_progress(&self) {
-        if !self.quiet && self.format == Format::Text && io::stderr().is_terminal() {
+        if PROGRESS.swap(false, Ordering::Relaxed) {
             complain("\r\x1b[2K");
         }
     }
@@ -192,6 +198,7 @@ impl Terminal {
 
     /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
     pub fn warn(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
             complain(&self.render(finding, self.color_err));
         }
@@ -200,6 +207,7 @@ impl Terminal {
     /// The finding that ended the verb, where the contract wants it: text on standard error, or the
     /// one JSON document on standard output.
     pub fn fail(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text {
             let help = painted("help:", FAINT, self.color_err);
             let id = finding.rule.id;
@@ -382,6 +390,11 @@ fn left(error: &dialoguer::Error) -> Box<Finding> {
         .finding("could not ask on this terminal")
         .why(error.to_string())
         .fix("pass the answers as flags and add --no-input")
+}
+
+/// Whether standard error is a terminal that can take a line back.
+fn can_erase() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn painted(text: &str, style: Style, color: bool) -> String {

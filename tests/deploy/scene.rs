@@ -14,7 +14,7 @@ use crate::common::{Run, fnscaffold, run};
 use crate::server::{Server, TOKEN};
 
 /// A key that was made for these tests and opens nothing.
-const KEY: &str = include_str!("key.pem");
+pub const KEY: &str = include_str!("key.pem");
 
 pub fn key_der() -> Vec<u8> {
     PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap().secret_der().to_vec()

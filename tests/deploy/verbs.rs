@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::run;
 use crate::proxy;
-use crate::scene::{Scene, key_json, told};
+use crate::scene::{KEY, Scene, key_json, told};
 use crate::server::{Course, Fault, TOKEN};
 
 #[test]
@@ -132,6 +132,10 @@ fn credentials_are_found_where_they_are() {
     let profile =
         format!("current: work\nprofiles:\n  work:\n    token: {oauth}\n    folder-id: b1gfolder\n");
     place(".config/yandex-cloud/config.yaml", &profile);
+    for secret in [KEY.to_owned(), format!("t1.{}.{}", "a".repeat(60), "b".repeat(86))] {
+        let run = versions("YC_SERVICE_ACCOUNT_KEY_FILE", &secret);
+        assert!(run.code == 2 && run.stderr.contains("FN0906") && !run.stderr.contains(&secret), "{run:?}");
+    }
     let run = versions("YC_FOLDER_ID", "");
     assert!(run.code == 0 && run.stderr.contains("profile `work`"), "{run:?}");
     let run = versions("FNSCAFFOLD_PROFILE", "other");

@@ -95,7 +95,7 @@ impl Cloud<'_> {
         let tag = query.finish();
         let query: Vec<_> = [call.query, &tag].into_iter().filter(|part| !part.is_empty()).collect();
         let path = format!("/{}?{}", call.function_id, query.join("&"));
-        let url = self.manner.endpoint.url(Service::Calls, path.trim_end_matches('?'));
+        let url = self.endpoint.url(Service::Calls, path.trim_end_matches('?'));
         let token = self.token()?;
         let method = Method::from_bytes(call.method.as_bytes()).unwrap_or(Method::POST);
         let mut attempt = 1;

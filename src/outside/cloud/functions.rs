@@ -99,8 +99,17 @@ impl Cloud<'_> {
         self.settle(&id).map_err(|finding| Setback { finding, trace: Trace::Version(id) })
     }
 
-    pub fn set_tag(&self, version_id: &str, tag: &str) -> Result<()> {
-        self.change_tag(version_id, tag, "setTag", &format!("move the tag `{tag}`"))
+    /// The version as it is with the tag.
+    pub fn set_tag(&self, version_id: &str, tag: &str) -> Result<Version> {
+        let action = format!("move the tag `{tag}`");
+        self.change_tag(version_id, tag, "setTag", &action)?;
+        let version = self.settle(version_id)?;
+        if version.has_tag(tag) {
+            return Ok(version);
+        }
+        Err(finding::CLOUD_REFUSED
+            .finding(format!("could not {action}"))
+            .why("the cloud says that it did, but the version does not have it"))
     }
 
     pub fn remove_tag(&self, version_id: &str, tag: &str) -> Result<()> {

@@ -10,6 +10,7 @@ mod storage;
 mod wire;
 
 use std::cell::RefCell;
+use std::env;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ use wire::{Answer, Body, Fault, Request, Wire};
 
 /// How to talk.
 pub struct Manner<'a> {
-    pub endpoint: Endpoint,
+    /// `--endpoint`; else YC_ENDPOINT, else the cloud.
+    pub endpoint: Option<&'a str>,
     /// For the answer to one request.
     pub patience: Duration,
     /// For an operation of the cloud to end.
@@ -44,6 +46,7 @@ pub struct Manner<'a> {
 pub struct Cloud<'a> {
     wire: Wire,
     manner: Manner<'a>,
+    endpoint: Endpoint,
     identity: RefCell<Identity>,
 }
 
@@ -101,10 +104,13 @@ impl From<Box<Finding>> for Failure {
 
 impl<'a> Cloud<'a> {
     /// # Errors
-    /// [`finding::CREDENTIALS_MISSING`], [`finding::CREDENTIALS_INVALID`] and [`finding::IO`].
+    /// [`finding::ANSWER_INVALID`], [`finding::CREDENTIALS_MISSING`], [`finding::CREDENTIALS_INVALID`] and
+    /// [`finding::IO`].
     pub fn connect(manner: Manner<'a>, wanted: &Wanted<'_>) -> Result<Self> {
+        let variable = env::var("YC_ENDPOINT").unwrap_or_default();
+        let endpoint = Endpoint::parse(manner.endpoint.unwrap_or(&variable))?;
         let identity = Identity::find(wanted)?;
-        Ok(Self { wire: Wire::new(), manner, identity: RefCell::new(identity) })
+        Ok(Self { wire: Wire::new(), manner, endpoint, identity: RefCell::new(identity) })
     }
 
     /// Where the credentials were found.
@@ -112,9 +118,10 @@ impl<'a> Cloud<'a> {
         self.identity.borrow().from.clone()
     }
 
-    /// The folder of yc's profile.
+    /// YC_FOLDER_ID, or the folder of yc's profile.
     pub fn folder_id(&self) -> Option<String> {
-        self.identity.borrow().folder_id.clone()
+        let variable = env::var("YC_FOLDER_ID").ok().filter(|id| !id.is_empty());
+        variable.or_else(|| self.identity.borrow().folder_id.clone())
     }
 
     /// Hides the credentials.
@@ -225,7 +232,7 @@ impl<'a> Cloud<'a> {
         }
         self.wire.send(&Request {
             method: ask.method.clone(),
-            url: self.manner.endpoint.url(ask.service, &ask.path),
+            url: self.endpoint.url(ask.service, &ask.path),
             headers,
             token,
             body: ask.body,
