@@ -3,6 +3,7 @@
 //! that hold them; without it only `dev` is measured.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark starts processes and prints what it measured"

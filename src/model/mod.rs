@@ -13,6 +13,7 @@ pub mod mode;
 pub mod package;
 pub mod project;
 pub mod python;
+pub mod report;
 pub mod rules;
 pub mod runtime;
 pub mod sarif;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::WalkDir;
 
@@ -103,11 +104,12 @@ pub struct Collected {
     pub left_out: Vec<(String, LeftOutBy)>,
 }
 
-/// A file to be packed: its name in the archive and its place on disk.
+/// A file to be packed: its name in the archive, below the directory that is packed. There may be 100,000
+/// of them, so the directory is held once.
 #[derive(Debug)]
 pub struct SourceFile {
     path: String,
-    place: PathBuf,
+    directory: Arc<Path>,
     size: u64,
     modified: Option<std::time::SystemTime>,
 }
@@ -129,8 +131,15 @@ impl Content for SourceFile {
     }
 
     fn open(&self) -> Result<Box<dyn Read + '_>> {
-        let file = File::open(&self.place).map_err(|error| io_finding("read", &self.place, &error))?;
+        let place = self.place();
+        let file = File::open(&place).map_err(|error| io_finding("read", &place, &error))?;
         Ok(Box::new(Watched { file, source: self }))
+    }
+}
+
+impl SourceFile {
+    fn place(&self) -> PathBuf {
+        self.directory.join(&self.path)
     }
 }
 
@@ -180,6 +189,7 @@ pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
 /// [`finding::SPECIAL_FILE`] and [`finding::IO`], each naming the path.
 pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
     let root = fs::canonicalize(directory).map_err(|error| io_finding("open", directory, &error))?;
+    let shared: Arc<Path> = directory.into();
     let mut left_out = Vec::new();
     let mut files = Vec::new();
     let walk = WalkDir::new(directory).min_depth(1).follow_links(true).sort_by_file_name();
@@ -222,7 +232,7 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
                 &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")),
             )
         })?;
-        files.push(source_file(path, entry.into_path(), &metadata)?);
+        files.push(source_file(path, &shared, &metadata)?);
     }
     left_out.append(&mut not_included);
     left_out.sort();
@@ -241,7 +251,7 @@ pub fn packed_directories(directory: &Path, selection: &Selection) -> Vec<PathBu
     walk.flatten().map(walkdir::DirEntry::into_path).collect()
 }
 
-fn source_file(path: String, place: PathBuf, metadata: &Metadata) -> Result<SourceFile> {
+fn source_file(path: String, directory: &Arc<Path>, metadata: &Metadata) -> Result<SourceFile> {
     if !metadata.is_file() {
         return Err(finding::SPECIAL_FILE
             .finding(format!("`{path}` is neither a file nor a directory"))
@@ -249,7 +259,12 @@ fn source_file(path: String, place: PathBuf, metadata: &Metadata) -> Result<Sour
             .fix(format!("remove it, or exclude it: `exclude = [\"/{path}\"]` in function.toml"))
             .at(path));
     }
-    Ok(SourceFile { path, place, size: metadata.len(), modified: metadata.modified().ok() })
+    Ok(SourceFile {
+        path,
+        directory: Arc::clone(directory),
+        size: metadata.len(),
+        modified: metadata.modified().ok(),
+    })
 }
 
 /// `/`-separated and relative, as entries of an archive are named.
@@ -342,7 +357,7 @@ impl Files {
 
 impl From<&[SourceFile]> for Files {
     fn from(files: &[SourceFile]) -> Self {
-        Self(files.iter().map(|file| (file.path.clone(), file.place.clone())).collect())
+        Self(files.iter().map(|file| (file.path.clone(), file.place())).collect())
     }
 }
 

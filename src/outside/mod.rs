@@ -14,5 +14,6 @@ pub mod judging;
 pub mod journal;
 pub mod packing;
 pub mod permissions;
+pub mod progress;
 pub mod stage;
 pub mod terminal;

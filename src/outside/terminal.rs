@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
@@ -56,6 +57,7 @@ pub struct Terminal {
     pub verbose: bool,
     pub quiet: bool,
     interactive: bool,
+    watched: bool,
     color_out: bool,
     color_err: bool,
 }
@@ -104,6 +106,10 @@ impl Terminal {
                 && !ci
                 && io::stdin().is_terminal()
                 && io::stderr().is_terminal(),
+            watched: text
+                && !manners.quiet
+                && io::stderr().is_terminal()
+                && env::var_os("TERM").is_none_or(|term| term != "dumb"),
             color_out: text && colored(io::stdout().is_terminal()),
             color_err: colored(io::stderr().is_terminal()),
         }
@@ -116,6 +122,7 @@ impl Terminal {
             verbose: false,
             quiet: false,
             interactive: false,
+            watched: false,
             color_out: false,
             color_err: false,
         }
@@ -123,6 +130,11 @@ impl Terminal {
 
     pub const fn can_ask(&self) -> bool {
         self.interactive
+    }
+
+    /// Whether somebody sees what moves on standard error.
+    pub const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// A line of the result, on standard output.
@@ -356,6 +368,22 @@ impl Terminal {
     fn theme(&self) -> Box<dyn Theme> {
         if self.color_err { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
     }
+}
+
+/// Help and version, in one write: clap's own printing takes one for each piece.
+///
+/// # Errors
+/// As [`Terminal::say`].
+pub fn say_help(text: &StyledStr) -> Result<()> {
+    let manners = Manners {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        verbose: false,
+        may_ask: false,
+    };
+    let colored = Terminal::new(&manners).color_out;
+    print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
 }
 
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
