@@ -4,6 +4,7 @@ pub mod answers;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod archive;
+pub mod cloud;
 pub mod event;
 pub mod finding;
 pub mod javascript;

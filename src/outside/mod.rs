@@ -6,6 +6,7 @@
 )]
 
 pub mod clock;
+pub mod cloud;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;

@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
@@ -46,7 +47,8 @@ Examples:
   fnscaffold new                                  ask, then write my-app/
   fnscaffold new --lang python --mode api         write my-app/ without asking
   fnscaffold -C my-app check                      judge it before it is deployed
-  fnscaffold -C my-app invoke                     call it here, under the real interpreter";
+  fnscaffold -C my-app invoke                     call it here, under the real interpreter
+  fnscaffold -C my-app deploy -n                  see what would change in the cloud";
 
 /// How the process may speak and whether a person is there to be asked.
 #[derive(Debug, Clone)]
@@ -69,6 +71,9 @@ pub struct Manners {
     /// None of --yes and --no-input was given.
     pub may_ask: bool,
 }
+
+/// Whether a line of [`Terminal::progress`] stands on the terminal.
+static PROGRESS: AtomicBool = AtomicBool::new(false);
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -162,6 +167,7 @@ impl Terminal {
 
     /// A line for the person, on standard error; `--quiet` mutes it.
     pub fn note(&self, line: &str) {
+        self.end_progress();
         if !self.quiet && self.format == Format::Text {
             complain(&format!("{line}\n"));
         }
@@ -178,6 +184,23 @@ impl Terminal {
         painted(text, FAINT, self.color_err)
     }
 
+    /// A line that the next one replaces, on a terminal; elsewhere only `--verbose` shows it.
+    pub fn progress(&self, line: &str) {
+        if self.quiet || self.format != Format::Text || !can_erase() {
+            self.detail(line);
+        } else {
+            PROGRESS.store(true, Ordering::Relaxed);
+            complain(&format!("\r\x1b[2K{}", self.faint_err(line)));
+        }
+    }
+
+    /// Takes the last line of [`Self::progress`] away.
+    pub fn end_progress(&self) {
+        if PROGRESS.swap(false, Ordering::Relaxed) {
+            complain("\r\x1b[2K");
+        }
+    }
+
     /// A line that only `--verbose` shows.
     pub fn detail(&self, line: &str) {
         if self.verbose {
@@ -187,6 +210,7 @@ impl Terminal {
 
     /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
     pub fn warn(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
             complain(&self.render(finding, self.color_err));
         }
@@ -195,6 +219,7 @@ impl Terminal {
     /// The finding that ended the verb, where the contract wants it: text on standard error, or the
     /// one JSON document on standard output.
     pub fn fail(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text {
             let help = painted("help:", FAINT, self.color_err);
             let id = finding.rule.id;
@@ -394,6 +419,11 @@ fn left(error: &dialoguer::Error) -> Box<Finding> {
         .finding("could not ask on this terminal")
         .why(error.to_string())
         .fix("pass the answers as flags and add --no-input")
+}
+
+/// Whether standard error is a terminal that can take a line back.
+fn can_erase() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn painted(text: &str, style: Style, color: bool) -> String {
