@@ -52,13 +52,10 @@ impl Init {
         let manifest = Manifest {
             name: answers.name.clone(),
             version: Version {
-                runtime: answers.runtime.id.to_owned(),
-                entrypoint: answers.entrypoint.clone(),
                 memory: answers.memory.clone(),
                 timeout: answers.timeout.clone(),
                 service_account_id: answers.service_account_id.clone(),
-                environment: std::collections::BTreeMap::new(),
-                tags: Vec::new(),
+                ..Version::new(answers.runtime.id, &answers.entrypoint)
             },
             package: package(&answers.entrypoint),
             template: None,

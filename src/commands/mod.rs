@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use crate::model::finding::{Exit, Result};
+use crate::model::spec::Consumer;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod access;
@@ -23,6 +25,7 @@ mod public;
 mod rollback;
 mod running;
 mod runtimes;
+mod spec;
 mod templates;
 mod verify;
 mod versions;
@@ -58,14 +61,17 @@ pub struct Common {
     /// How results are written
     #[arg(
         long,
-        value_enum,
         value_name = "FORMAT",
         global = true,
         env = "FNSCAFFOLD_FORMAT",
         hide_env = true,
-        default_value = "text"
+        default_value = "text",
+        value_parser = EnumValueParser::<Format>::new().map(Output::Said)
     )]
-    format: Format,
+    format: Output,
+    /// The same as --format json, also where --format says something else
+    #[arg(long, global = true, hide = true)]
+    json: bool,
     /// Say only results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -85,10 +91,21 @@ pub struct Common {
     color: ColorChoice,
 }
 
+/// What --format says. For most verbs it is how they write their results; `spec` has results for others.
+#[derive(Debug, Clone, Copy)]
+pub enum Output {
+    Said(Format),
+    For(Consumer),
+}
+
 impl Common {
     pub const fn manners(&self) -> Manners {
         Manners {
-            format: self.format,
+            format: match self.format {
+                _ if self.json => Format::Json,
+                Output::Said(format) => format,
+                Output::For(_) => Format::Text,
+            },
             color: self.color,
             quiet: self.quiet,
             verbose: self.verbose,
@@ -121,6 +138,7 @@ pub enum Verb {
     Pack(pack::Pack),
     Check(check::Check),
     Verify(verify::Verify),
+    Spec(spec::Spec),
     Deploy(deploy::Deploy),
     Versions(versions::Versions),
     Rollback(rollback::Rollback),
@@ -146,6 +164,7 @@ impl Verb {
             Self::Pack(verb) => verb.run(context),
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
+            Self::Spec(verb) => verb.run(context),
             Self::Deploy(verb) => verb.run(context),
             Self::Versions(verb) => verb.run(context),
             Self::Rollback(verb) => verb.run(context),

@@ -195,6 +195,22 @@ rules! {
         "An environment value looks like a secret. Whoever may read the function's version can read it; keep secrets in Lockbox."
     PATTERN_INVALID "FN0216" "pattern-invalid" Error Findings
         "A pattern in [package] include or exclude, or in .fnignore, is not valid gitignore syntax."
+    DESCRIPTION_LONG "FN0217" "description-long" Error Findings
+        "The description of a version has at most 600 characters."
+    CONCURRENCY_INVALID "FN0218" "concurrency-invalid" Error Findings
+        "`concurrency` is how many calls one instance serves at the same time: at most 16, and one for Python, whose runtimes serve no more. Calls in the same instance share memory and time: one that times out ends the others."
+    SECRET_REFERENCE_INVALID "FN0219" "secret-reference-invalid" Error Findings
+        "An entry of [[version.secrets]] names the id of a Lockbox secret, a key in it and the variable that gets the value. The variable must not be set twice. Without `version-id` the secret's current version is taken."
+    MOUNT_INVALID "FN0220" "mount-invalid" Error Findings
+        "An entry of [[version.mounts]] has a name of its own (1 to 100 letters, digits, hyphens, underscores) and one target: `object-storage` with a bucket, or `ephemeral-disk` with a size of 1GB to 100GB in steps of 1GB and blocks of 4KB to 128KB. There is at most one disk. The function finds it under /function/storage/NAME."
+    LOG_OPTIONS_INVALID "FN0221" "log-options-invalid" Error Findings
+        "[version.log-options] sends the log to a log group (`group-id`) or to the default group of a folder (`folder-id`), not to both. An id is a letter followed by at most 63 letters, digits, hyphens, underscores and dots."
+    ASYNC_INVALID "FN0222" "async-invalid" Error Findings
+        "[version.async-invocation] repeats a failed call at most 100 times. A success or failure target names the queue's ARN and the service account that may write to it."
+    TMPFS_INVALID "FN0223" "tmpfs-invalid" Error Findings
+        "`tmpfs-size` puts /tmp into memory: 512MB to three quarters of `memory`, which is then at least 1GB. Without it /tmp is 512 MB of disk."
+    ID_SHAPE "FN0224" "id-shape" Warning Findings
+        "The platform's ids have 20 lower-case letters and digits. A name is not an id: `yc vpc network list`, `yc lockbox secret list` and their like show both."
 
     // Entry point and sources.
     ENTRYPOINT_FORMAT "FN0301" "entrypoint-format" Error Findings
@@ -282,6 +298,10 @@ rules! {
         "dist/version.json does not match function.toml or the archive. `fnscaffold pack` writes all of them anew."
     NOT_REPRODUCED "FN0605" "not-reproduced" Error Findings
         "Rebuilding the archive in memory gives other bytes than dist/ holds. The message names the first entry that differs."
+    SPEC_LOSS "FN0606" "spec-loss" Warning Findings
+        "`spec` writes and reads versions in other formats, and not every format has a place for every setting. What the message names was not carried over: set it by hand where it belongs, or do without it."
+    SPEC_UNREADABLE "FN0607" "spec-unreadable" Error Usage
+        "The file is in none of the formats of `spec`, or has no function in it: JSON of the REST request, a yc command, Terraform, a GitHub workflow, serverless.yml. --from says which it is where its name does not tell."
 
     // The function.
     FUNCTION_FAILED "FN0701" "function-failed" Error Function

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::model::finding::{self, Result};
+use crate::model::options::{AsyncInvocation, LogOptions, MetadataOptions, Mount, Secret};
 use crate::model::settings::nearest;
 
 pub const FILE: &str = "function.toml";
@@ -54,6 +55,62 @@ pub struct Version {
     /// Tags of the version. The platform sets `$latest` itself.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// What the version is, in at most 600 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 600))]
+    pub description: Option<String>,
+    /// How many calls an instance serves at the same time, at most 16. Python serves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 16))]
+    pub concurrency: Option<i64>,
+    /// The network whose addresses the function can reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_id: Option<String>,
+    /// The size of /tmp in memory, from 512MB to three quarters of `memory`, which is then at least 1GB.
+    /// Without one /tmp is on a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+([Mm]|[Gg])[Bb]$"))]
+    pub tmpfs_size: Option<String>,
+    /// Further service accounts, by the names that the code knows them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named_service_accounts: BTreeMap<String, String>,
+    /// Values from Lockbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
+    /// Buckets, and at most one disk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_options: Option<LogOptions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub async_invocation: Option<AsyncInvocation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_options: Option<MetadataOptions>,
+}
+
+impl Version {
+    /// A version with defaults for everything else.
+    pub fn new(runtime: impl Into<String>, entrypoint: impl Into<String>) -> Self {
+        Self {
+            runtime: runtime.into(),
+            entrypoint: entrypoint.into(),
+            memory: default_memory(),
+            timeout: default_timeout(),
+            service_account_id: None,
+            environment: BTreeMap::new(),
+            tags: Vec::new(),
+            description: None,
+            concurrency: None,
+            network_id: None,
+            tmpfs_size: None,
+            named_service_accounts: BTreeMap::new(),
+            secrets: Vec::new(),
+            mounts: Vec::new(),
+            log_options: None,
+            async_invocation: None,
+            metadata_options: None,
+        }
+    }
 }
 
 /// Which files are packed, in gitignore syntax.
@@ -105,7 +162,8 @@ fn list_runtimes(schema: &mut schemars::Schema) {
     schema.insert("enum".to_owned(), ids.into());
 }
 
-/// The line of each key in function.toml, from 1, by its dotted path: `version.memory`.
+/// The line of each key in function.toml, from 1, by its dotted path: `version.memory`,
+/// `version.secrets.0.key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines(BTreeMap<String, u32>);
 
@@ -125,7 +183,37 @@ impl Lines {
 /// The keys of each table. A table that is not here holds names of the user's own.
 const KNOWN_KEYS: &[(&str, &[&str])] = &[
     ("", &["name", "version", "package", "template"]),
-    ("version", &["runtime", "entrypoint", "memory", "timeout", "service-account-id", "environment", "tags"]),
+    (
+        "version",
+        &[
+            "runtime",
+            "entrypoint",
+            "memory",
+            "timeout",
+            "service-account-id",
+            "environment",
+            "tags",
+            "description",
+            "concurrency",
+            "network-id",
+            "tmpfs-size",
+            "named-service-accounts",
+            "secrets",
+            "mounts",
+            "log-options",
+            "async-invocation",
+            "metadata-options",
+        ],
+    ),
+    ("version.secrets", &["id", "version-id", "key", "environment-variable"]),
+    ("version.mounts", &["name", "mode", "object-storage", "ephemeral-disk"]),
+    ("version.mounts.object-storage", &["bucket", "prefix"]),
+    ("version.mounts.ephemeral-disk", &["size", "block-size"]),
+    ("version.log-options", &["disabled", "group-id", "folder-id", "min-level"]),
+    ("version.async-invocation", &["retries", "service-account-id", "success", "failure"]),
+    ("version.async-invocation.success", &["ymq-arn", "service-account-id"]),
+    ("version.async-invocation.failure", &["ymq-arn", "service-account-id"]),
+    ("version.metadata-options", &["gce-http-endpoint", "aws-v1-http-endpoint"]),
     ("package", &["include", "exclude"]),
     ("template", &["name", "version", "answers", "files"]),
 ];
@@ -135,26 +223,57 @@ const KNOWN_KEYS: &[(&str, &[&str])] = &[
 pub fn parse(text: &str) -> Result<(Manifest, Lines)> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let mut lines = Lines::default();
-    walk(text, "", table.get_ref(), &mut lines)?;
+    Walk { text, lines: &mut lines }.table("", "", table.get_ref())?;
     let manifest = toml::from_str(text).map_err(|error| syntax(text, &error))?;
     Ok((manifest, lines))
 }
 
-fn walk(text: &str, path: &str, table: &DeTable<'_>, lines: &mut Lines) -> Result<()> {
-    let known = KNOWN_KEYS.iter().find(|(name, _)| *name == path).map(|(_, keys)| *keys);
-    for (key, value) in table {
-        let name = key.get_ref().as_ref();
-        let line = line_of(text, key.span().start);
-        if let Some(known) = known.filter(|known| !known.contains(&name)) {
-            return Err(unknown_key(path, name, known, line));
+/// A manifest as text, with the schema that editors check it by.
+pub fn render(schema: &str, manifest: &Manifest) -> String {
+    let text = toml::to_string(manifest).expect("texts, numbers and tables always serialise");
+    format!("#:schema {schema}\n{text}")
+}
+
+/// Notes the line of every key and looks for unknown ones. How deep tables nest is bounded by `toml`.
+struct Walk<'a> {
+    text: &'a str,
+    lines: &'a mut Lines,
+}
+
+impl Walk<'_> {
+    /// `kind` is the table's place in [`KNOWN_KEYS`], `path` its place in the file: the same, but for the
+    /// numbers of tables in arrays.
+    fn table(&mut self, kind: &str, path: &str, table: &DeTable<'_>) -> Result<()> {
+        let known = KNOWN_KEYS.iter().find(|(name, _)| *name == kind).map(|(_, keys)| *keys);
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let line = line_of(self.text, key.span().start);
+            if let Some(known) = known.filter(|known| !known.contains(&name)) {
+                return Err(unknown_key(kind, name, known, line));
+            }
+            let (kind, path) = (joined(kind, name), joined(path, name));
+            self.value(&kind, &path, value.get_ref())?;
+            self.lines.0.insert(path, line);
         }
-        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        if let Some(table) = value.get_ref().as_table() {
-            walk(text, &path, table, lines)?;
-        }
-        lines.0.insert(path, line);
+        Ok(())
     }
-    Ok(())
+
+    fn value(&mut self, kind: &str, path: &str, value: &DeValue<'_>) -> Result<()> {
+        match value {
+            DeValue::Table(table) => self.table(kind, path, table),
+            DeValue::Array(values) => values.iter().enumerate().try_for_each(|(index, value)| {
+                let path = format!("{path}.{index}");
+                self.value(kind, &path, value.get_ref())?;
+                self.lines.0.insert(path, line_of(self.text, value.span().start));
+                Ok(())
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 fn unknown_key(path: &str, name: &str, known: &[&str], line: u32) -> Box<finding::Finding> {
@@ -200,6 +319,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::arbitrary;
 
     const SMALL: &str = "name = \"my-app\"\n[version]\nruntime = \"nodejs22\"\nentrypoint = \"index.main\"\n";
 
@@ -261,6 +381,13 @@ mod tests {
             (format!("runtime = \"nodejs22\"\n{SMALL}"), "move `runtime` to [version]", 1),
             (format!("{SMALL}[pakage]\n"), "did you mean `package`?", 5),
             (format!("{SMALL}[package]\nzzz = 1\n"), "remove it", 6),
+            (format!("{SMALL}[[version.secrets]]\nid = ''\nkeys = ''\n"), "did you mean `key`?", 7),
+            (
+                format!("{SMALL}mounts = [\n{{ name = 'a' }},\n{{ object-storage = {{ buket = '' }} }}]"),
+                "did you mean `bucket`?",
+                7,
+            ),
+            (format!("{SMALL}[version.log-options]\nminlevel = 'info'\n"), "did you mean `min-level`?", 6),
         ] {
             let problem = parse(&text).unwrap_err();
             assert_eq!(problem.rule.id, "FN0203");
@@ -283,12 +410,21 @@ mod tests {
     fn known_keys_are_those_of_the_schema() {
         let schema = serde_json::to_value(schemars::schema_for!(Manifest)).unwrap();
         for (table, keys) in KNOWN_KEYS {
-            let properties = match *table {
-                "" => &schema["properties"],
-                "version" => &schema["$defs"]["Version"]["properties"],
-                "package" => &schema["$defs"]["Package"]["properties"],
-                _ => &schema["$defs"]["TemplateRecord"]["properties"],
+            let definition = match *table {
+                "" => &schema,
+                "version" => &schema["$defs"]["Version"],
+                "package" => &schema["$defs"]["Package"],
+                "template" => &schema["$defs"]["TemplateRecord"],
+                "version.secrets" => &schema["$defs"]["Secret"],
+                "version.mounts" => &schema["$defs"]["Mount"],
+                "version.mounts.object-storage" => &schema["$defs"]["ObjectStorage"],
+                "version.mounts.ephemeral-disk" => &schema["$defs"]["EphemeralDisk"],
+                "version.log-options" => &schema["$defs"]["LogOptions"],
+                "version.async-invocation" => &schema["$defs"]["AsyncInvocation"],
+                "version.metadata-options" => &schema["$defs"]["MetadataOptions"],
+                _ => &schema["$defs"]["QueueTarget"],
             };
+            let properties = &definition["properties"];
             let names: Vec<_> = properties.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(&names, keys, "{table}");
         }
@@ -298,26 +434,12 @@ mod tests {
         #[test]
         fn any_manifest_survives_the_round_trip(
             name in ".*",
-            texts in proptest::collection::vec(".*", 4),
-            account in proptest::option::of(".*"),
-            environment in proptest::collection::btree_map(".*", ".*", 0..4),
-            lists in proptest::collection::vec(proptest::collection::vec(".*", 0..4), 3),
+            version in arbitrary::version(),
+            lists in proptest::collection::vec(proptest::collection::vec(".*", 0..4), 2),
         ) {
-            let manifest = Manifest {
-                name,
-                version: Version {
-                    runtime: texts[0].clone(),
-                    entrypoint: texts[1].clone(),
-                    memory: texts[2].clone(),
-                    timeout: texts[3].clone(),
-                    service_account_id: account,
-                    environment,
-                    tags: lists[0].clone(),
-                },
-                package: Package { include: lists[1].clone(), exclude: lists[2].clone() },
-                template: None,
-            };
-            let text = toml::to_string(&manifest).unwrap();
+            let package = Package { include: lists[0].clone(), exclude: lists[1].clone() };
+            let manifest = Manifest { name, version, package, template: None };
+            let text = render("schema.json", &manifest);
             prop_assert_eq!(parse(&text).unwrap().0, manifest);
         }
 

@@ -42,13 +42,10 @@ impl Project {
         let manifest = Manifest {
             name: answers.name.clone(),
             version: Version {
-                runtime: answers.runtime.id.to_owned(),
-                entrypoint: answers.entrypoint.clone(),
                 memory: answers.memory.clone(),
                 timeout: answers.timeout.clone(),
                 service_account_id: answers.service_account_id.clone(),
-                environment: BTreeMap::new(),
-                tags: Vec::new(),
+                ..Version::new(answers.runtime.id, &answers.entrypoint)
             },
             package: Package::default(),
             template: Some(TemplateRecord {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::archive::Record;
 use crate::model::finding::{self, Finding, Severity};
+use crate::model::limits::judge_options;
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::secret;
@@ -62,7 +63,7 @@ pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
             }
         }
     }
-    for (name, problem) in judge_environment(&version.environment) {
+    for (name, problem) in judge_environment(&version.environment, &version.secrets) {
         add(
             &name.map_or("version.environment".to_owned(), |name| format!("version.environment.{name}")),
             problem,
@@ -77,10 +78,13 @@ pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
                 .fix("keep it in Lockbox"),
         );
     }
-    for tag in &version.tags {
+    for (index, tag) in version.tags.iter().enumerate() {
         if let Err(problem) = check_tag(tag) {
-            add("version.tags", problem);
+            add(&format!("version.tags.{index}"), problem);
         }
+    }
+    for (key, problem) in judge_options(version) {
+        add(&key, problem);
     }
     findings
 }
@@ -236,7 +240,15 @@ mod tests {
             ("timeout = '601s'", "FN0209", 6),
             ("environment = { 1A = 'x' }", "FN0210", 6),
             ("[version.environment]\nA = 'x'\nPATH = 'x'", "FN0211", 8),
-            ("tags = ['$latest']", "FN0212", 6),
+            ("tags = ['a',\n'$latest']", "FN0212", 7),
+            ("concurrency = 17", "FN0218", 6),
+            ("network-id = 'default'", "FN0224", 6),
+            ("memory = '1GB'\ntmpfs-size = '800MB'", "FN0223", 7),
+            ("named-service-accounts = { a = 'name' }", "FN0214", 6),
+            ("[[version.secrets]]\nid='e6q0123456789abcdefg'\nkey=''\nenvironment-variable='A'", "FN0219", 8),
+            ("[[version.mounts]]\nname = 'a'", "FN0220", 6),
+            ("[version.log-options]\ngroup-id = 'a'\nfolder-id = 'b'", "FN0221", 8),
+            ("[version.async-invocation]\nretries = 101", "FN0222", 7),
         ] {
             assert_eq!(ids(&format!("{GOOD}{added}\n")), [(id, Some(line))], "{added}");
         }

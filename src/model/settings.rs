@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::finding::{self, Finding, Result};
+use crate::model::options::Secret;
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 
 pub const DEFAULT_NAME: &str = "my-app";
@@ -176,30 +177,39 @@ pub fn is_reserved_variable(name: &str) -> bool {
     RESERVED_VARIABLES.contains(&name)
 }
 
-/// Everything that is wrong with a version's environment, each with the variable it is about.
+/// What is wrong with the name of a variable.
+pub fn judge_variable(name: &str) -> Option<Box<Finding>> {
+    let mut bytes = name.bytes();
+    let valid = bytes.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && bytes.all(|c| c.is_ascii_alphanumeric() || c == b'_');
+    if is_reserved_variable(name) {
+        Some(
+            finding::ENVIRONMENT_RESERVED
+                .finding(format!("the variable `{name}` is the platform's and cannot be overridden"))
+                .fix("remove it, or take another name"),
+        )
+    } else if !valid {
+        Some(
+            finding::ENVIRONMENT_INVALID
+                .finding(format!("the variable name `{name}` is not allowed"))
+                .why("a name is a Latin letter followed by Latin letters, digits or `_`")
+                .fix("rename it"),
+        )
+    } else {
+        None
+    }
+}
+
+/// Everything that is wrong with a version's environment, each with the variable it is about. The names
+/// of secrets' variables take room too.
 /// Values are never repeated: they may be secrets.
-pub fn judge_environment(environment: &BTreeMap<String, String>) -> Vec<(Option<&str>, Box<Finding>)> {
+pub fn judge_environment<'a>(
+    environment: &'a BTreeMap<String, String>,
+    secrets: &[Secret],
+) -> Vec<(Option<&'a str>, Box<Finding>)> {
     let mut findings = Vec::new();
     for (name, value) in environment {
-        let mut bytes = name.bytes();
-        let valid = bytes.next().is_some_and(|c| c.is_ascii_alphabetic())
-            && bytes.all(|c| c.is_ascii_alphanumeric() || c == b'_');
-        if is_reserved_variable(name) {
-            findings.push((
-                Some(name.as_str()),
-                finding::ENVIRONMENT_RESERVED
-                    .finding(format!("the variable `{name}` is the platform's and cannot be overridden"))
-                    .fix("remove it, or take another name"),
-            ));
-        } else if !valid {
-            findings.push((
-                Some(name.as_str()),
-                finding::ENVIRONMENT_INVALID
-                    .finding(format!("the variable name `{name}` is not allowed"))
-                    .why("a name is a Latin letter followed by Latin letters, digits or `_`")
-                    .fix("rename it"),
-            ));
-        }
+        findings.extend(judge_variable(name).map(|problem| (Some(name.as_str()), problem)));
         if value.chars().count() > ENVIRONMENT_MAX {
             findings.push((
                 Some(name.as_str()),
@@ -209,14 +219,15 @@ pub fn judge_environment(environment: &BTreeMap<String, String>) -> Vec<(Option<
             ));
         }
     }
-    let total: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let set: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let total = set + secrets.iter().map(|secret| secret.environment_variable.len()).sum::<usize>();
     if total > ENVIRONMENT_MAX {
         findings.push((
             None,
             finding::ENVIRONMENT_INVALID
                 .finding(format!("the environment has {total} bytes, the platform takes {ENVIRONMENT_MAX}"))
                 .why("names, values and Lockbox secrets count together")
-                .fix("keep large values in a file, in Object Storage or in Lockbox"),
+                .fix("keep large values in a file or in Object Storage"),
         ));
     }
     findings
@@ -277,7 +288,7 @@ pub fn parse_entrypoint(text: &str, lang: Lang) -> Result<Entrypoint<'_>> {
 }
 
 /// `number + unit` as a count of the smallest unit; the unit's case does not matter.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
@@ -352,7 +363,7 @@ mod tests {
             ("PATH".to_owned(), "x".to_owned()),
             ("LONG".to_owned(), "s3cret".repeat(1000)),
         ]);
-        let findings = judge_environment(&environment);
+        let findings = judge_environment(&environment, &[]);
         let ids: Vec<_> = findings.iter().map(|(name, f)| (*name, f.rule.id)).collect();
         assert_eq!(
             ids,

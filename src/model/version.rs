@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::archive::Record;
 use crate::model::finding::Result;
 use crate::model::manifest::Manifest;
-use crate::model::settings::{parse_memory, parse_runtime, parse_timeout};
+use crate::model::request::{
+    AsyncInvocationConfig, Connectivity, LogOptions, MetadataOptions, Mount, Request, Resources, Secret,
+};
 
 pub const FILE: &str = "version.json";
 
@@ -37,6 +39,30 @@ pub struct VersionSpec {
     /// Tags; the API's name is singular.
     #[serde(default)]
     pub tag: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named_service_accounts: BTreeMap<String, String>,
+    /// A number, as the text that JSON carries int64 in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+$"))]
+    pub concurrency: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connectivity: Option<Connectivity>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_options: Option<LogOptions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub async_invocation_config: Option<AsyncInvocationConfig>,
+    /// Bytes, as the text that JSON carries int64 in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+$"))]
+    pub tmpfs_size: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_options: Option<MetadataOptions>,
 }
 
 /// How the code reaches the platform.
@@ -58,31 +84,33 @@ pub struct ArchiveRecord {
     pub entries: Vec<Record>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Resources {
-    /// Bytes, as the text that JSON carries int64 in.
-    #[schemars(regex(pattern = r"^[0-9]+$"))]
-    pub memory: String,
-}
-
 impl VersionSpec {
     /// # Errors
     /// The first value of the manifest that the platform does not take.
     pub fn of(manifest: &Manifest, archive: ArchiveRecord) -> Result<Self> {
-        let version = &manifest.version;
+        let request = Request::of(&manifest.version)?;
         Ok(Self {
             schema: "version.schema.json".to_owned(),
             function: manifest.name.clone(),
-            runtime: parse_runtime(&version.runtime)?.id.to_owned(),
-            entrypoint: version.entrypoint.clone(),
+            runtime: request.runtime,
+            entrypoint: request.entrypoint,
             upload_method: UploadMethod::Zip,
             archive,
-            resources: Resources { memory: parse_memory(&version.memory)?.to_string() },
-            execution_timeout: format!("{}s", parse_timeout(&version.timeout)?),
-            service_account_id: version.service_account_id.clone(),
-            environment: version.environment.clone(),
-            tag: version.tags.clone(),
+            resources: request.resources,
+            execution_timeout: request.execution_timeout,
+            service_account_id: request.service_account_id,
+            environment: request.environment,
+            tag: request.tag,
+            description: request.description,
+            named_service_accounts: request.named_service_accounts,
+            concurrency: request.concurrency,
+            connectivity: request.connectivity,
+            secrets: request.secrets,
+            log_options: request.log_options,
+            async_invocation_config: request.async_invocation_config,
+            tmpfs_size: request.tmpfs_size,
+            mounts: request.mounts,
+            metadata_options: request.metadata_options,
         })
     }
 

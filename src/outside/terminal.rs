@@ -389,7 +389,8 @@ pub fn say_help(text: &StyledStr) -> Result<()> {
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
 pub fn json_is_asked_for() -> bool {
     let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
-    let flag = arguments.iter().any(|argument| argument == "--format=json" || argument == "--format=sarif")
+    let words = ["--json", "--format=json", "--format=sarif"];
+    let flag = arguments.iter().any(|argument| words.iter().any(|word| argument == word))
         || arguments
             .windows(2)
             .any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
