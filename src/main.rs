@@ -47,7 +47,8 @@ fn main() -> ExitCode {
 fn refuse(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
+            // A reader that has gone away has seen enough.
+            let _ = terminal::say_help(&error.render());
             Exit::Done
         }
         _ if terminal::json_is_asked_for() => {
@@ -67,4 +68,54 @@ fn usage(error: &clap::Error) -> Box<Finding> {
     finding::USAGE
         .finding(message)
         .fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{ArgAction, Command};
+
+    use super::*;
+
+    fn walk(command: &Command, each: &mut dyn FnMut(&Command, &clap::Arg)) {
+        for argument in command.get_arguments() {
+            each(command, argument);
+        }
+        for below in command.get_subcommands() {
+            walk(below, each);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// The contract: each value flag has an environment name.
+    #[test]
+    fn every_option_with_a_value_has_its_variable() {
+        let mut wrong = Vec::new();
+        walk(&Cli::command(), &mut |command, argument| {
+            let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
+            if let Some(flag) = argument.get_long().filter(|_| takes_value) {
+                let variable = format!("FNSCAFFOLD_{}", flag.to_uppercase().replace('-', "_"));
+                if argument.get_env().is_none_or(|name| *name != *variable) {
+                    wrong.push(format!("{} --{flag}: {variable}", command.get_name()));
+                }
+            }
+        });
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn every_option_is_explained_in_one_style() {
+        walk(&Cli::command(), &mut |command, argument| {
+            let Some(help) = argument.get_help().map(ToString::to_string) else {
+                assert!(!argument.is_positional() || argument.get_possible_values().len() > 1);
+                return;
+            };
+            let first = help.chars().next().unwrap_or(' ');
+            let place = format!("{} {}: {help}", command.get_name(), argument.get_id());
+            assert!(!first.is_lowercase() && !help.ends_with('.'), "{place}");
+        });
+    }
 }

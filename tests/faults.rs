@@ -7,6 +7,7 @@
     reason = "tests touch the disk and start processes, and fail by panicking"
 )]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -20,8 +21,36 @@ use rustix::process::{Pid, Signal, kill_process};
 const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 const NEW: [&str; 6] = ["new", "--lang", "python", "--mode", "api", "-q"];
 
-/// Times that each verb is killed, at moments spread over its run and a little more.
-const KILLS: u32 = 120;
+/// Times that each verb is killed in one sweep over its run.
+const KILLS: u32 = 40;
+
+/// Kills what `start` starts at moments spread over its run and a little more, and lets `judge` say whether
+/// it left the new state. Sweeps until both were seen often: how long a run takes changes under the test.
+fn sweep(mut spread: Duration, mut start: impl FnMut() -> Child, mut judge: impl FnMut() -> bool) {
+    let (mut old, mut new) = (0, 0);
+    for sweep in 0..20 {
+        let before = (old, new);
+        for kill in 0..KILLS {
+            let mut child = start();
+            sleep(spread * kill / KILLS);
+            send(&child, Signal::KILL);
+            child.wait().unwrap();
+            if judge() {
+                new += 1;
+            } else {
+                old += 1;
+            }
+        }
+        if old == before.0 {
+            spread /= 2;
+        } else if new == before.1 {
+            spread *= 2;
+        } else if sweep >= 2 {
+            return;
+        }
+    }
+    panic!("killed too early or too late: {old} times old, {new} times new");
+}
 
 type Tree = BTreeMap<String, Vec<u8>>;
 
@@ -86,22 +115,19 @@ fn a_killed_new_leaves_nothing_or_all() {
     let directory = tempfile::tempdir().unwrap();
     let takes = duration(directory.path(), &NEW);
     let whole = tree(&directory.path().join("my-app"));
-    let (mut none, mut all) = (0, 0);
-    for kill in 0..KILLS {
-        let directory = tempfile::tempdir().unwrap();
-        let mut child = start(directory.path(), &NEW);
-        sleep(takes * kill * 5 / (KILLS * 4));
-        send(&child, Signal::KILL);
-        child.wait().unwrap();
-        let left = tree(directory.path());
-        if left.is_empty() {
-            none += 1;
-        } else {
-            assert_eq!(tree(&directory.path().join("my-app")), whole);
-            all += 1;
+    let place = RefCell::new(tempfile::tempdir().unwrap());
+    let begin = || {
+        *place.borrow_mut() = tempfile::tempdir().unwrap();
+        start(place.borrow().path(), &NEW)
+    };
+    sweep(takes * 5 / 4, begin, || {
+        let place = place.borrow();
+        let left = !tree(place.path()).is_empty();
+        if left {
+            assert_eq!(tree(&place.path().join("my-app")), whole);
         }
-    }
-    assert!(none > 0 && all > 0, "killed too early or too late: {none} times nothing, {all} times all");
+        left
+    });
 }
 
 #[test]
@@ -113,29 +139,27 @@ fn a_killed_pack_leaves_the_old_archive_or_the_new() {
     fs::write(function.join("data.py"), content(0)).unwrap();
     let takes = duration(&function, &["pack", "-q"]);
     let dist = function.join("dist");
-    let mut old = tree(&dist);
-    let (mut kept, mut changed) = (0, 0);
-    for kill in 0..KILLS {
-        fs::write(function.join("data.py"), content(kill + 1)).unwrap();
-        let mut child = start(&function, &["pack", "-q"]);
-        sleep(takes * kill * 5 / (KILLS * 4));
-        send(&child, Signal::KILL);
-        child.wait().unwrap();
+    let old = RefCell::new(tree(&dist));
+    let mut number = 0;
+    let begin = || {
+        number += 1;
+        fs::write(function.join("data.py"), content(number)).unwrap();
+        start(&function, &["pack", "-q"])
+    };
+    sweep(takes * 5 / 4, begin, || {
         let left = tree(&dist);
-        if left == old {
-            kept += 1;
-            continue;
+        if left == *old.borrow() {
+            return false;
         }
-        changed += 1;
         // The new one, whole: packing again finds nothing to do.
         let again = run(&function, &["pack", "--format", "json"]);
         assert!(again.status.success());
         let report: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
         assert_eq!(report["changed"], false);
         assert_eq!(tree(&dist), left);
-        old = left;
-    }
-    assert!(kept > 0 && changed > 0, "killed too early or too late: {kept} times old, {changed} times new");
+        old.replace(left);
+        true
+    });
     // What was left behind is never packed.
     let list = run(&function, &["pack", "--list"]);
     assert_eq!(String::from_utf8(list.stdout).unwrap(), "data.py\nindex.py\nrequirements.txt\n");

@@ -9,6 +9,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
@@ -29,9 +31,15 @@ fn start(directory: &Path, arguments: &[&str]) -> PtySession {
 fn converse(session: &mut PtySession, exchange: &[(&str, &str)]) {
     for (prompt, answer) in exchange {
         session.exp_string(prompt).unwrap_or_else(|error| panic!("`{prompt}`: {error}"));
-        session.send(answer).unwrap();
-        session.flush().unwrap();
+        answer_with(session, answer);
     }
+}
+
+/// Between the words of a prompt and the moment it listens, keys are lost. No person is that fast.
+fn answer_with(session: &mut PtySession, answer: &str) {
+    sleep(Duration::from_millis(200));
+    session.send(answer).unwrap();
+    session.flush().unwrap();
 }
 
 fn exit_code(session: &mut PtySession) -> i32 {
@@ -117,7 +125,7 @@ fn a_flag_is_a_prompt_that_is_not_asked() {
     let mut session = start(directory.path(), &flags);
     let before = session.exp_string("IAM token from").unwrap();
     assert!(!before.contains("Name") && !before.contains("Language"), "{before}");
-    session.send("\r").unwrap();
+    answer_with(&mut session, "\r");
     converse(&mut session, &[("Service account id", "\r"), ("Change entry point", "n"), ("Write it?", "\r")]);
     assert_eq!(exit_code(&mut session), 0);
     assert!(directory.path().join("abc/a.js").exists());

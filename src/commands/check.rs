@@ -16,6 +16,7 @@ use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_runtime;
 use crate::model::sources::Sources;
+use crate::model::vendor;
 use crate::model::version::{self, ArchiveRecord, VersionSpec};
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::{emulator, packing};
@@ -133,7 +134,14 @@ impl Check {
             },
         };
         if let Some(rebuilt) = &rebuilt {
-            findings.extend(rules::judge_freshness(&path, &entries, &rebuilt.archive.entries));
+            let own = Files::from(sources);
+            findings.extend(rules::judge_freshness(
+                &path,
+                &entries,
+                &rebuilt.archive.entries,
+                &vendor::packages(&archive, runtime.lang),
+                |path| vendor::gives_way(path, &own, runtime.lang),
+            ));
         }
         let record = ArchiveRecord { file: name.to_owned(), size, sha256, entries };
         if let Ok(spec) = VersionSpec::of(manifest, record) {
@@ -160,7 +168,8 @@ impl Check {
     ) -> Result<()> {
         let progress = |text: &str| context.terminal.note(text);
         let loaded = emulator::load(archive, runtime, manifest, &self.interpreter, &progress)?;
-        if loaded.iter().all(|finding| finding.severity == Severity::Warning) {
+        let could_not_try = [&finding::INTERPRETER_MISSING, &finding::INSTALL_FAILED, &finding::LOAD_SKIPPED];
+        if !loaded.iter().any(|finding| could_not_try.contains(&finding.rule)) {
             findings.retain(|finding| finding.rule != &finding::ENTRYPOINT_UNKNOWN);
         }
         let is_known = |rule| findings.iter().any(|finding| finding.rule == rule);

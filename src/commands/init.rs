@@ -8,12 +8,13 @@ use crate::commands::new::AnswerFlags;
 use crate::model::answers::{self, Answers, Defaults, Given};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::{self, Manifest, Package, Version};
-use crate::model::project::MANIFEST_SCHEMA;
+use crate::model::project::{DIST, MANIFEST_SCHEMA};
 use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
 use crate::model::template::render_manifest;
-use crate::outside::disk::{self, Files, Stage};
+use crate::outside::disk::{self, Files};
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Adopt code that is already there: write function.toml beside it
@@ -59,7 +60,7 @@ impl Init {
                 environment: std::collections::BTreeMap::new(),
                 tags: Vec::new(),
             },
-            package: Package::default(),
+            package: package(&answers.entrypoint),
             template: None,
         };
         let text = render_manifest(MANIFEST_SCHEMA, &manifest)?;
@@ -72,6 +73,13 @@ impl Init {
         report(context, &answers, &text, &findings)?;
         Ok(Exit::Done)
     }
+}
+
+/// What is packed: everything, and `dist/` too where the code was built into it.
+fn package(entrypoint: &str) -> Package {
+    let built = entrypoint.starts_with(&format!("{DIST}/"));
+    let exclude = if built { vec![format!("!/{DIST}/")] } else { Vec::new() };
+    Package { exclude, ..Package::default() }
 }
 
 /// Finds in the code what was not given, and asks where the code leaves a choice.
@@ -89,7 +97,10 @@ fn settle(given: &mut Given, code: &Files, context: &Context) -> Result<Answers>
     let lang = match (given.lang()?, &entrypoint) {
         (Some(lang), _) => Some(lang),
         (None, Some(text)) => lang_of(&candidates, text, code),
-        (None, None) => None,
+        (None, None) => {
+            let mut having = candidates.iter().filter(|(_, names)| !names.is_empty());
+            having.next().filter(|_| having.next().is_none()).map(|(lang, _)| *lang)
+        }
     };
     if lang.is_none() {
         open.push(answers::LANG);

@@ -9,11 +9,15 @@ use crate::model::finding::{Exit, Result};
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod check;
+mod dev;
+mod doctor;
 mod explain;
 mod generate;
 mod init;
+mod invoke;
 mod new;
 mod pack;
+mod running;
 mod runtimes;
 mod templates;
 mod verify;
@@ -112,6 +116,9 @@ pub enum Verb {
     Pack(pack::Pack),
     Check(check::Check),
     Verify(verify::Verify),
+    Invoke(invoke::Invoke),
+    Dev(dev::Dev),
+    Doctor(doctor::Doctor),
     Templates(templates::Templates),
     Runtimes(runtimes::Runtimes),
     Explain(explain::Explain),
@@ -130,6 +137,9 @@ impl Verb {
             Self::Pack(verb) => verb.run(context),
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
+            Self::Invoke(verb) => verb.run(context),
+            Self::Dev(verb) => verb.run(context),
+            Self::Doctor(verb) => verb.run(context),
             Self::Templates(verb) => verb.run(context),
             Self::Runtimes(verb) => verb.run(context),
             Self::Explain(verb) => verb.run(context),

@@ -15,8 +15,9 @@ use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::packing;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Write a new function: handler, manifest, archive and version spec
@@ -359,6 +360,7 @@ impl Made {
             next.push(format!("cd {}", shell_words::quote(&place.to_string_lossy())));
         }
         next.push("fnscaffold check".to_owned());
+        next.push("fnscaffold invoke".to_owned());
         next.push("fnscaffold pack".to_owned());
         next
     }

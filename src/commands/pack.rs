@@ -1,7 +1,7 @@
 //! `pack`: a function directory in, its archive and version.json out, together.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -17,9 +17,11 @@ use crate::model::selection::LeftOutBy;
 use crate::model::settings::parse_runtime;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Collected, SourceFile, Stage};
+use crate::outside::disk::{self, Collected, SourceFile};
+use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::progress::Progress;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Rebuild the archive and version.json from the function directory
@@ -28,6 +30,12 @@ pub struct Pack {
     /// Print the entries of the archive and write nothing
     #[arg(long)]
     list: bool,
+    /// Install the dependencies into the archive, with the real npm or pip
+    #[arg(long)]
+    vendor: bool,
+    /// The interpreter for --vendor, instead of the one on PATH; may be repeated, the one that fits is taken
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    interpreter: Vec<PathBuf>,
     /// Say what takes the space, as a table or as a page with a map of it, and write nothing
     #[arg(
         long,
@@ -77,7 +85,17 @@ enum LevelName {
 impl Pack {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let (manifest, _) = disk::read_manifest(&context.directory)?;
-        let collected = disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;
+        let mut collected =
+            disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;
+        if self.vendor {
+            let runtime = parse_runtime(&manifest.version.runtime)?;
+            let say = |line: &str| context.terminal.note(line);
+            let (files, remark) = emulator::vendor(collected.files, runtime, &self.interpreter, &say)?;
+            collected.files = files;
+            if let Some(remark) = remark {
+                context.terminal.warn(&remark);
+            }
+        }
         if self.list {
             return list(&context.terminal, &collected);
         }

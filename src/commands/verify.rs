@@ -1,5 +1,7 @@
 //! `verify`: rebuilds the archive and compares with `dist/`, byte for byte.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::json;
 
@@ -13,19 +15,31 @@ use crate::model::rules;
 use crate::model::settings::parse_runtime;
 use crate::model::version::{self, VersionSpec};
 use crate::outside::disk::{self, SourceFile};
+use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::terminal::Format;
 
 /// Rebuild the archive in memory and compare it with dist/, byte for byte
 #[derive(Debug, Args)]
-pub struct Verify {}
+pub struct Verify {
+    /// Rebuild as `pack --vendor` does
+    #[arg(long)]
+    vendor: bool,
+    /// The interpreter for --vendor, instead of the one on PATH; may be repeated, the one that fits is taken
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    interpreter: Vec<PathBuf>,
+}
 
 impl Verify {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let selection = disk::selection(&context.directory, &manifest)?;
-        let files = disk::collect(&context.directory, &selection)?.files;
+        let mut files = disk::collect(&context.directory, &selection)?.files;
+        if self.vendor {
+            let runtime = parse_runtime(&manifest.version.runtime)?;
+            (files, _) = emulator::vendor(files, runtime, &self.interpreter, &|line| terminal.note(line))?;
+        }
         let (spec, mut findings) = compare_archive(context, &manifest, &files)?;
         findings.extend(compare_version(context, &spec)?);
         let ok = findings.is_empty();
@@ -98,7 +112,7 @@ fn compare_archive(
     let problem = finding::NOT_REPRODUCED
         .finding(format!("`{path}` is not what these sources make"))
         .why(why)
-        .fix("rebuild it with `fnscaffold pack`")
+        .fix("rebuild it with `fnscaffold pack`; one that `pack --vendor` made is verified with --vendor")
         .at(path);
     Ok((spec, vec![problem]))
 }

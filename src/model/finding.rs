@@ -255,6 +255,9 @@ rules! {
     FILE_CHANGED "FN0410" "file-changed" Error Environment
         "A file changed while it was read, so the archive would hold a state that never existed. Nothing was written; run the command again when the file is at rest."
 
+    VENDOR_NOTHING "FN0411" "vendor-nothing" Note Findings
+        "--vendor was given, but package.json or requirements.txt names no package, so the archive is as it would be without."
+
     // The machine.
     IO "FN0501" "io" Error Environment
         "The operating system refused to read or write a path. The message names the path and the system's reason."

@@ -2,10 +2,11 @@
 
 pub mod answers;
 pub mod archive;
-#[cfg_attr(not(test), expect(dead_code, reason = "`invoke` and `dev` are to come"))]
 pub mod event;
 pub mod finding;
 pub mod javascript;
+pub mod junit;
+pub mod log;
 pub mod manifest;
 pub mod mode;
 pub mod package;
@@ -22,4 +23,5 @@ pub mod settings;
 pub mod sources;
 pub mod template;
 pub mod tree_view;
+pub mod vendor;
 pub mod version;

@@ -1,5 +1,7 @@
 //! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::archive::Record;
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::manifest::{self, Lines, Manifest};
@@ -10,6 +12,7 @@ use crate::model::settings::{
     parse_runtime, parse_timeout,
 };
 use crate::model::sources::Sources;
+use crate::model::vendor::first_part;
 use crate::model::version::{self, VersionSpec};
 use crate::model::{javascript, python};
 
@@ -128,33 +131,42 @@ pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'sta
     std::iter::once(guides).chain(supported).find(|runtime| runs(runtime)).unwrap_or(guides)
 }
 
-/// The archive at `path` against what the sources would pack now.
-pub fn judge_freshness(path: &str, archive: &[Record], sources: &[Record]) -> Option<Box<Finding>> {
-    let difference = |left: &[Record], right: &[Record]| -> Vec<String> {
-        let right: std::collections::BTreeSet<_> = right.iter().map(|record| record.path.as_str()).collect();
-        left.iter()
-            .map(|record| &record.path)
-            .filter(|path| !right.contains(path.as_str()))
-            .cloned()
-            .collect()
+/// The archive at `path` against what the sources would pack now. Where `vendored` packages stand in for
+/// own files that `gives_way` names, neither is missed.
+pub fn judge_freshness(
+    path: &str,
+    archive: &[Record],
+    sources: &[Record],
+    vendored: &BTreeSet<String>,
+    gives_way: impl Fn(&str) -> bool,
+) -> Option<Box<Finding>> {
+    let own: BTreeSet<_> = sources.iter().map(|record| first_part(&record.path)).collect();
+    let is_vendored = |record: &&Record| {
+        let part = first_part(&record.path);
+        vendored.contains(part) && !own.contains(part)
     };
-    let packed: std::collections::BTreeMap<_, _> =
-        archive.iter().map(|record| (record.path.as_str(), record)).collect();
-    let changed: Vec<_> = sources
+    let packages_stand_in = archive.iter().any(|record| is_vendored(&record));
+    let archive: Vec<_> = archive.iter().filter(|record| !is_vendored(record)).collect();
+    let packed: BTreeMap<_, _> = archive.iter().map(|record| (record.path.as_str(), *record)).collect();
+    let sources: Vec<_> = sources
         .iter()
-        .filter(|record| packed.get(record.path.as_str()).is_some_and(|old| old.sha256 != record.sha256))
-        .map(|record| record.path.clone())
+        .filter(|record| {
+            packed.contains_key(record.path.as_str()) || !packages_stand_in || !gives_way(&record.path)
+        })
         .collect();
+    let changed = sources.iter().filter(|record| {
+        packed.get(record.path.as_str()).is_some_and(|standing| standing.sha256 != record.sha256)
+    });
+    let wanted: BTreeSet<_> = sources.iter().map(|record| record.path.as_str()).collect();
+    let absent = sources.iter().filter(|record| !packed.contains_key(record.path.as_str()));
+    let left_over = archive.iter().filter(|record| !wanted.contains(record.path.as_str()));
     let lists = [
-        ("changed since", changed),
-        ("not in the archive", difference(sources, archive)),
-        ("only in the archive", difference(archive, sources)),
+        ("changed since", listed(changed)),
+        ("not in the archive", listed(absent)),
+        ("only in the archive", listed(left_over)),
     ];
-    let why: Vec<_> = lists
-        .iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(what, names)| format!("{what}: {}", listed(names)))
-        .collect();
+    let why: Vec<_> =
+        lists.iter().filter_map(|(what, names)| Some(format!("{what}: {}", names.as_ref()?))).collect();
     (!why.is_empty()).then(|| {
         finding::ARCHIVE_STALE
             .finding(format!("`{path}` does not hold what the function directory holds"))
@@ -164,11 +176,14 @@ pub fn judge_freshness(path: &str, archive: &[Record], sources: &[Record]) -> Op
     })
 }
 
-fn listed(names: &[String]) -> String {
-    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+/// The first of the records' names, and how many more there are.
+fn listed<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Option<String> {
+    let names: Vec<_> = records.map(|record| record.path.as_str()).collect();
+    let first = names.get(..names.len().min(LISTED))?.join(", ");
     match names.len().saturating_sub(LISTED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
+        _ if names.is_empty() => None,
+        0 => Some(first),
+        more => Some(format!("{first} and {more} more")),
     }
 }
 
@@ -235,10 +250,14 @@ mod tests {
     fn a_stale_archive_lists_what_differs() {
         let record = |path: &str, sha256: &str| Record { path: path.into(), size: 1, sha256: sha256.into() };
         let archive = [record("a", "1"), record("b", "1"), record("old", "1")];
-        assert!(judge_freshness("dist/x.zip", &archive, &archive).is_none());
+        let judge = |archive: &[Record], sources: &[Record]| {
+            let vendored = BTreeSet::from(["pkg".to_owned()]);
+            judge_freshness("dist/x.zip", archive, sources, &vendored, |path| path == "lock")
+        };
+        assert!(judge(&archive, &archive).is_none());
         let mut sources = vec![record("a", "2"), record("b", "1")];
         sources.extend((0..7).map(|number| record(&format!("new{number}"), "1")));
-        let problem = judge_freshness("dist/x.zip", &archive, &sources).unwrap();
+        let problem = judge(&archive, &sources).unwrap();
         assert_eq!(
             problem.why.as_deref(),
             Some(

@@ -103,7 +103,7 @@ const fn runtime(
 }
 
 const UBUNTU_18: &str = "Ubuntu 18.04";
-const UBUNTU_22: &str = "Ubuntu 22.04";
+pub const UBUNTU_22: &str = "Ubuntu 22.04";
 
 /// Node.js and Python runtimes, oldest first within a language. Source: the platform's pages
 /// `functions/lang/nodejs` and `functions/lang/python`, newest English versions (platform.md 1.1).

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
+
+use crate::model::finding::{self, Result};
 
 /// Files by `/`-separated name. Nothing is read before it is asked for: an archive may hold thousands.
 pub trait Sources {
@@ -12,6 +15,18 @@ pub trait Sources {
 
     /// The bytes of a file, or nothing when there is none or it cannot be read.
     fn read(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+
+    /// Writes the bytes of a file of any size to `out`.
+    ///
+    /// # Errors
+    /// [`finding::ARCHIVE_UNREADABLE`] when it cannot be read, [`finding::IO`].
+    fn copy(&self, name: &str, out: &mut dyn Write) -> Result<()> {
+        let bytes = self.read(name).ok_or_else(|| {
+            finding::ARCHIVE_UNREADABLE.finding(format!("`{name}` cannot be read")).at(name)
+        })?;
+        out.write_all(&bytes)
+            .map_err(|error| finding::IO.finding(format!("could not write `{name}`: {error}")).at(name))
+    }
 
     /// Whether any file lies below the directory `name`.
     fn has_directory(&self, name: &str) -> bool;

@@ -5,11 +5,16 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use tempfile::TempDir;
+
 use crate::model::finding::{self, Exit, Finding};
+use crate::outside::permissions::{Access, set_modes};
 
 /// Directories that exist only while a verb is at work.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static ARMED: Once = Once::new();
+/// What the first signal does instead of ending the process.
+static STOP: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 pub fn finding() -> Box<Finding> {
     finding::INTERRUPTED.finding("interrupted").why("nothing was changed")
@@ -19,8 +24,28 @@ pub fn finding() -> Box<Finding> {
 pub fn arm() {
     ARMED.call_once(|| {
         // Without a handler a signal still ends the process; only leftovers stay.
-        let _ = ctrlc::set_handler(take_back);
+        let _ = ctrlc::set_handler(hear_signal);
     });
+}
+
+/// The next signal runs `stop`; the one after it ends the process as ever.
+pub fn hear(stop: impl FnOnce() + Send + 'static) {
+    arm();
+    *STOP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(stop));
+}
+
+fn hear_signal() {
+    match STOP.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(stop) => stop(),
+        None => take_back(),
+    }
+}
+
+/// Removes what is there of directories that nobody finishes any more.
+pub fn sweep() {
+    for directory in unfinished().drain(..) {
+        remove(&directory);
+    }
 }
 
 #[expect(clippy::exit, reason = "the main thread may be waiting at a prompt")]
@@ -38,10 +63,17 @@ fn take_back() {
     std::process::exit(Exit::Interrupted as i32);
 }
 
-/// Until [`release`], `directory` is removed when a signal comes.
-pub fn guard(directory: &Path) {
+/// Makes a directory that is removed when a signal comes, until [`release`]. A signal waits meanwhile, so
+/// none finds a directory that nobody has told it of.
+///
+/// # Errors
+/// What `make` gave.
+pub fn guarded<E>(make: impl FnOnce() -> Result<TempDir, E>) -> Result<TempDir, E> {
     arm();
-    unfinished().push(directory.to_owned());
+    let mut unfinished = unfinished();
+    let directory = make()?;
+    unfinished.push(directory.path().to_owned());
+    Ok(directory)
 }
 
 /// Runs the step that makes `directory` permanent, with signals held off meanwhile.
@@ -57,10 +89,12 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
 }
 
 /// A writer may add a file while its directory is being removed, so once may not be enough.
-fn remove(directory: &Path) {
+pub fn remove(directory: &Path) {
     for _ in 0..10 {
         if fs::remove_dir_all(directory).is_ok() || !directory.exists() {
             return;
         }
+        // The code of a function that runs is read-only.
+        let _ = set_modes(directory, Access::Write);
     }
 }

@@ -5,9 +5,13 @@
     reason = "the law of this folder: what others may not touch is touched here"
 )]
 
+pub mod clock;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;
+pub mod journal;
 pub mod packing;
+pub mod permissions;
 pub mod progress;
+pub mod stage;
 pub mod terminal;

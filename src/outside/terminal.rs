@@ -4,6 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
@@ -20,6 +21,9 @@ pub enum Format {
     /// Findings for code scanning; only `check` has them.
     #[value(hide = true)]
     Sarif,
+    /// A test report; only `invoke` has one.
+    #[value(hide = true)]
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +46,7 @@ Examples:
   fnscaffold new                                  ask, then write my-app/
   fnscaffold new --lang python --mode api         write my-app/ without asking
   fnscaffold -C my-app check                      judge it before it is deployed
-  fnscaffold -C my-app pack && fnscaffold -C my-app verify";
+  fnscaffold -C my-app invoke                     call it here, under the real interpreter";
 
 /// How the process may speak and whether a person is there to be asked.
 #[derive(Debug, Clone)]
@@ -163,6 +167,17 @@ impl Terminal {
         }
     }
 
+    /// A line of the function's log, on standard error in every format; `--quiet` mutes it.
+    pub fn log(&self, line: &str) {
+        if !self.quiet {
+            complain(&format!("{line}\n"));
+        }
+    }
+
+    pub fn faint_err(&self, text: &str) -> String {
+        painted(text, FAINT, self.color_err)
+    }
+
     /// A line that only `--verbose` shows.
     pub fn detail(&self, line: &str) {
         if self.verbose {
@@ -197,7 +212,9 @@ impl Terminal {
     /// As [`Self::say`].
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
         match self.format {
-            Format::Json => return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings })),
+            Format::Json | Format::Junit => {
+                return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
+            }
             Format::Sarif => return self.say_json(&sarif::log(findings)),
             Format::Text => {}
         }
@@ -216,6 +233,11 @@ impl Terminal {
         let verdict =
             if ok { painted("ok", GOOD, self.color_out) } else { painted("failed", ERROR, self.color_out) };
         self.say(&format!("{verdict}: {counts}"))
+    }
+
+    /// A finding as [`Self::warn`] prints it.
+    pub fn render_err(&self, finding: &Finding) -> String {
+        self.render(finding, self.color_err)
     }
 
     fn render(&self, finding: &Finding, color: bool) -> String {
@@ -321,6 +343,22 @@ impl Terminal {
     fn theme(&self) -> Box<dyn Theme> {
         if self.color_err { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
     }
+}
+
+/// Help and version, in one write: clap's own printing takes one for each piece.
+///
+/// # Errors
+/// As [`Terminal::say`].
+pub fn say_help(text: &StyledStr) -> Result<()> {
+    let manners = Manners {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        verbose: false,
+        may_ask: false,
+    };
+    let colored = Terminal::new(&manners).color_out;
+    print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
 }
 
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.

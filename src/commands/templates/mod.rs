@@ -185,16 +185,16 @@ fn describe(terminal: &Terminal, template: &Template) -> Result<()> {
 }
 
 /// Which combinations are meant: all, or those of one language, mode or runtime.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Filter {
     /// Only this language
-    #[arg(long, value_enum, value_name = "LANG")]
+    #[arg(long, value_enum, value_name = "LANG", env = "FNSCAFFOLD_LANG", hide_env = true)]
     lang: Option<Lang>,
     /// Only this mode
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_enum, value_name = "MODE", env = "FNSCAFFOLD_MODE", hide_env = true)]
     mode: Option<Mode>,
     /// Only this runtime
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", env = "FNSCAFFOLD_RUNTIME", hide_env = true)]
     runtime: Option<String>,
 }
 

@@ -13,8 +13,9 @@ use super::{Combination, Filter};
 use crate::commands::Context;
 use crate::model::finding::{self, Exit, Result};
 use crate::model::template::Templates;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::packing;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::Format;
 
 /// Write function directories, as LANG/MODE/RUNTIME, or compare them with what is there
@@ -23,8 +24,8 @@ use crate::outside::terminal::Format;
 /// keeps generated samples true.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// Every combination
-    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime"], conflicts_with_all = ["lang", "mode", "runtime"])]
+    /// Every combination, whatever else selects some
+    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime"])]
     all: bool,
     #[command(flatten)]
     filter: Filter,
@@ -41,7 +42,8 @@ pub struct Render {
 
 impl Render {
     pub fn run(self, context: &Context, templates: &Templates) -> Result<Exit> {
-        let combinations = self.filter.combinations(templates)?;
+        let filter = if self.all { &Filter::default() } else { &self.filter };
+        let combinations = filter.combinations(templates)?;
         let files = render(&combinations, !self.no_pack)?;
         let target = context.directory.join(&self.output);
         if self.check {

@@ -20,16 +20,16 @@ use crate::model::mode::Mode;
 use crate::model::project::{DIST, Project};
 use crate::model::rules;
 use crate::model::runtime::Lang;
-use crate::model::settings::parse_timeout;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
-    self, Call, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings, is_for_want_of_network,
+    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings,
+    is_for_want_of_network,
 };
 use crate::outside::packing;
 use crate::outside::terminal::{Format, Terminal};
 
-/// How long a first start may take here: an instance of the platform starts on a quieter machine.
-const LOAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a call may take here: the platform starts instances on a quieter machine.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A service account that no cloud has.
 const ACCOUNT: &str = "ajelocalfnscaffold00";
@@ -112,7 +112,9 @@ impl Test {
         }
         let mut said: Vec<&Finding> = Vec::new();
         for outcome in outcomes {
-            let findings = [&outcome.warning, &outcome.skipped, &outcome.failed];
+            // The line above names the interpreter already.
+            let warning = outcome.warning.as_ref().filter(|_| terminal.verbose);
+            let findings = [warning, outcome.skipped.as_ref(), outcome.failed.as_ref()];
             for problem in findings.into_iter().flatten() {
                 // Many combinations lack the same interpreter.
                 if !said.contains(&&**problem) {
@@ -120,6 +122,11 @@ impl Test {
                     said.push(problem);
                 }
             }
+        }
+        let elsewhere = count(|outcome| outcome.warning.is_some());
+        if elsewhere > 0 {
+            let on = "on another version than their runtime's (-v says which)";
+            terminal.note(&format!("{elsewhere} combinations ran {on}"));
         }
         let verdict = if failed == 0 { terminal.good("ok") } else { terminal.bad("failed") };
         terminal
@@ -258,7 +265,7 @@ impl Run<'_> {
         let mut manifest = self.project.manifest.clone();
         manifest.version.service_account_id = account.map(str::to_owned);
         let function = Function {
-            archive: self.archive,
+            code: Code::Archive(self.archive),
             manifest: &manifest,
             runtime: self.combination.runtime,
             interpreter: self.interpreter,
@@ -267,15 +274,16 @@ impl Run<'_> {
             identity: account.map_or(Identity::None, |_| Identity::Fake),
             fault,
             offline: self.offline,
-            load_limit: LOAD_LIMIT,
+            timeout: LIMIT,
+            debugger: None,
             output: Arc::new(|_, _| ()),
             progress: &|text| self.terminal.note(&format!("{}: {text}", self.combination.path())),
         };
-        let mut emulator = Emulator::start(&function, settings)?;
-        let limit = Duration::from_secs(parse_timeout(&manifest.version.timeout)?);
-        let call = Call { request_id: "00000000-0000-4000-8000-000000000000", limit };
-        let answer = emulator.call(EVENT, &call).map_err(|failure| failed(&failure))?;
-        let envelope: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let mut emulator = Emulator::new(&function, settings)?;
+        let (request_id, trace_id) = ("00000000-0000-4000-8000-000000000000", "0");
+        let called = emulator.call(EVENT, &Call { request_id, trace_id })?;
+        let answer = called.result.map_err(|failure| failed(&failure))?;
+        let envelope: Value = serde_json::from_str(&answer).unwrap_or_default();
         let body = envelope.get("body").and_then(Value::as_str).unwrap_or_default();
         let status = envelope.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
         Ok((status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body))))
@@ -290,9 +298,7 @@ fn failed(failure: &Failure) -> Box<Finding> {
         Failure::Raised(raised) => {
             finding::FUNCTION_FAILED.finding("the function raised an error").why(raised.text.clone())
         }
-        Failure::Ended(how) => {
-            finding::FUNCTION_FAILED.finding(format!("the function's process ended with {how}"))
-        }
+        Failure::Ended(how) => finding::FUNCTION_FAILED.finding(format!("the function's process {how}")),
         Failure::TimedOut(limit) => {
             finding::FUNCTION_TIMEOUT.finding(format!("no answer within {} s", limit.as_secs()))
         }

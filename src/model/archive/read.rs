@@ -81,16 +81,11 @@ impl<R: Read + Seek> Archive<R> {
         Ok(Self { reader: RefCell::new(reader), metadata, entries, sorted })
     }
 
-    /// The files, in the order of the archive. Directories are not among them.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
     /// The content of a file.
     ///
     /// # Errors
     /// - `ARCHIVE_UNREADABLE`: there is no such file, or its content is not what the archive says.
-    /// - `TOO_LARGE`: it is too large for memory, more than 64 MiB; [`Self::copy`] has no such limit.
+    /// - `TOO_LARGE`: it is too large for memory, more than 64 MiB; [`Sources::copy`] has no such limit.
     /// - `IO`: the system does not give its bytes.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let entry = self.entry(path)?;
@@ -105,18 +100,6 @@ impl<R: Read + Seek> Archive<R> {
             Ok(())
         })?;
         Ok(content)
-    }
-
-    /// Writes the content of a file to `out`. What `out` has after an error is not that content.
-    ///
-    /// # Errors
-    /// - `ARCHIVE_UNREADABLE`: there is no such file, or its content is not what the archive says.
-    /// - `IO`: the system does not give its bytes, or does not take them.
-    pub fn copy(&self, path: &str, mut out: impl Write) -> Result<()> {
-        self.unpack(self.entry(path)?, |block| {
-            out.write_all(block)
-                .map_err(|error| finding::IO.finding(format!("could not write `{path}`: {error}")).at(path))
-        })
     }
 
     /// Unpacks every file once and says what it holds, in the order of the archive.
@@ -189,6 +172,14 @@ impl<R: Read + Seek> Sources for Archive<R> {
 
     fn read(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         Self::read(self, name).ok().map(Cow::Owned)
+    }
+
+    /// What `out` has after an error is not that content.
+    fn copy(&self, name: &str, out: &mut dyn Write) -> Result<()> {
+        self.unpack(self.entry(name)?, |block| {
+            out.write_all(block)
+                .map_err(|error| finding::IO.finding(format!("could not write `{name}`: {error}")).at(name))
+        })
     }
 
     fn has_directory(&self, name: &str) -> bool {

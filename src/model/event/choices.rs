@@ -226,6 +226,12 @@ pub const CHOICES: &[Choice] = &[
         "the service of this form elsewhere refuses, and every client should send the header",
     ),
     choice(
+        "memory",
+        "when a function is ended because its memory runs out, and how the answer says so",
+        "on Linux, when the process itself holds more than the version's memory; 502 as for any death",
+        "what the process shares with others is not its own; elsewhere nothing tells",
+    ),
+    choice(
         "pip",
         "pip's version and flags in the platform's build, and what a runtime has installed already",
         "the pip of the interpreter here; nothing counts as installed",

@@ -135,9 +135,12 @@ pub const FIXTURES: &[Fixture] = &[
 /// `UNKNOWN_NAME`, with the names there are.
 pub fn find(name: &str) -> Result<&'static Fixture> {
     FIXTURES.iter().find(|fixture| fixture.name == name).ok_or_else(|| {
-        let names = FIXTURES.iter().map(|fixture| fixture.name).collect::<Vec<_>>();
+        let known: Vec<_> =
+            FIXTURES.iter().map(|fixture| format!("{}: {}", fixture.name, fixture.about)).collect();
+        let names: Vec<_> = FIXTURES.iter().map(|fixture| fixture.name).collect();
         finding::UNKNOWN_NAME
             .finding(format!("no event template is called `{name}`"))
+            .why(known.join("\n"))
             .fix(format!("take one of {}", names.join(", ")))
     })
 }

@@ -18,8 +18,9 @@ const DIRECTORIES: &[&str] = &["", "dist", "build", "out", "lib", "cjs", "src"];
 const FOREIGN: &[&str] =
     &["node_modules", "test", "tests", "__tests__", "spec", "coverage", "scripts", "examples", "docs"];
 
-/// How likely an entry point is meant: the smaller, the likelier.
-type Rank = (bool, usize, usize, String);
+/// How likely an entry point is meant: the smaller, the likelier. First, whether nothing speaks for it:
+/// neither its name nor those of its parameters.
+type Rank = (bool, bool, usize, usize, String);
 
 pub fn handlers(sources: &dyn Sources) -> Vec<String> {
     let graph = Graph::new(sources);
@@ -31,11 +32,13 @@ pub fn handlers(sources: &dyn Sources) -> Vec<String> {
         let path = format!("{module}.js");
         for export in graph.names(&path) {
             let usual = position(EXPORTS, &export);
-            if export.contains('.') || !could_handle(&graph.export(&path, &export), usual.is_some()) {
+            let answer = graph.export(&path, &export);
+            if export.contains('.') || !could_handle(&answer, usual.is_some()) {
                 continue;
             }
             let last = usize::from(export == "default");
             let rank = (
+                usual.is_none() && !names_event(&answer),
                 usual.is_none(),
                 module_rank(module, main.as_deref()),
                 usual.unwrap_or(EXPORTS.len() + last),
@@ -45,6 +48,10 @@ pub fn handlers(sources: &dyn Sources) -> Vec<String> {
         }
     }
     found.sort();
+    // Any function could be one, but where some look like handlers the others are not offered.
+    if found.first().is_some_and(|(rank, _)| !rank.0) {
+        found.retain(|(rank, _)| !rank.0);
+    }
     found.into_iter().take(OFFERED_MAX).map(|(_, entrypoint)| entrypoint).collect()
 }
 
@@ -77,4 +84,8 @@ fn could_handle(answer: &Answer, usual: bool) -> bool {
         Answer::Found(_, Value { kind: Kind::Unknown, .. }) | Answer::Unknown(_) => usual,
         _ => false,
     }
+}
+
+fn names_event(answer: &Answer) -> bool {
+    matches!(answer, Answer::Found(_, Value { kind: Kind::Function(signature), .. }) if signature.names_event)
 }

@@ -321,16 +321,29 @@ impl<'b, 'l> Evaluator<'b, 'l> {
     }
 
     fn function(&self, span: Span, parameters: &FormalParameters<'_>, is_used: impl Fn() -> bool) -> Value {
+        let names_event = names_event(parameters);
         let third = parameters.items.get(2).filter(|third| third.initializer.is_none());
-        let Some(third) = third else { return Value::new(Kind::Function(Signature::default())) };
+        let Some(third) = third else {
+            return Value::new(Kind::Function(Signature { names_event, third: None }));
+        };
         let signature = self.signatures.borrow().get(&span.start).cloned().unwrap_or_else(|| {
             let name = third.pattern.get_identifier_name().map_or("{…}", |name| name.as_str()).to_owned();
             let line = self.lines.line(third.span.start);
-            Signature { third: Some(Parameter { name, used: is_used(), line }) }
+            Signature { names_event, third: Some(Parameter { name, used: is_used(), line }) }
         });
         self.signatures.borrow_mut().insert(span.start, signature.clone());
         Value::new(Kind::Function(signature))
     }
+}
+
+/// Whether parameters are called as those of a handler are.
+fn names_event(parameters: &FormalParameters<'_>) -> bool {
+    let is_named = |index: usize, names: &[&str]| {
+        let name = parameters.items.get(index).map(|parameter| parameter.pattern.get_identifier_name());
+        name.map(|name| name.is_some_and(|name| names.contains(&name.trim_start_matches('_'))))
+    };
+    is_named(0, &["event", "evt", "e"]) == Some(true)
+        && is_named(1, &["context", "ctx", "c", ""]) != Some(false)
 }
 
 /// The module that a call requires, if it is such a call.

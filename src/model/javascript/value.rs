@@ -33,6 +33,8 @@ pub enum Kind {
 /// Parameters, as far as the platform cares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signature {
+    /// Its parameters have the names of an event, and of a context where it takes one.
+    pub names_event: bool,
     pub third: Option<Parameter>,
 }
 

@@ -8,30 +8,51 @@ const net = require("net");
 const path = require("path");
 const url = require("url");
 
-const where = process.env.FNSCAFFOLD_CONTROL.split(" ");
+const address = process.env.FNSCAFFOLD_CONTROL;
+const secret = process.env.FNSCAFFOLD_SECRET;
 delete process.env.FNSCAFFOLD_CONTROL;
+delete process.env.FNSCAFFOLD_SECRET;
 
 const redirect = path.join(__dirname, "preload", "redirect.js");
 require(redirect);
 
 // A socket's path, or a port of this machine and the secret that opens it.
-const socket = where.length === 1 ? net.connect(where[0]) : net.connect(Number(where[0]), "127.0.0.1");
+const socket = secret ? net.connect(Number(address), "127.0.0.1") : net.connect(address);
 socket.setEncoding("utf8");
-if (where.length === 2) socket.write(where[1] + "\n");
+if (secret) socket.write(secret + "\n");
 // Nothing of the function outlives fnscaffold; handlers of `exit` are not asked.
 socket.on("close", () => process.kill(process.pid, "SIGKILL"));
 socket.on("error", () => process.kill(process.pid, "SIGKILL"));
 
+// A line is written before the next step is taken, so that none is lost when the process ends.
+for (const name of ["stdout", "stderr"]) {
+  const original = Object.getOwnPropertyDescriptor(process, name);
+  Object.defineProperty(process, name, Object.assign({}, original, {
+    get() {
+      const stream = original.get.call(process);
+      Object.defineProperty(process, name, original);
+      if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+      return stream;
+    },
+  }));
+}
+
 let pieces = [];
+/** The message whose event is the next line. */
+let waiting = null;
 socket.on("data", (text) => {
-  const lines = text.split("\n");
-  for (const line of lines.slice(0, -1)) {
-    pieces.push(line);
-    const whole = pieces.join("");
-    pieces = [];
-    receive(JSON.parse(whole));
+  let start = 0;
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+    let line = text.slice(start, end);
+    start = end + 1;
+    if (pieces.length > 0) {
+      pieces.push(line);
+      line = pieces.join("");
+      pieces = [];
+    }
+    receive(line);
   }
-  pieces.push(lines[lines.length - 1]);
+  if (start < text.length) pieces.push(text.slice(start));
 });
 
 function send(message) {
@@ -43,9 +64,16 @@ let handler;
 /** Calls that have no answer yet, by number. */
 const pending = new Map();
 
-function receive(message) {
+function receive(line) {
+  if (waiting !== null) {
+    const message = waiting;
+    waiting = null;
+    return call(message, line);
+  }
+  const message = JSON.parse(line);
   if (message.type === "call") {
-    call(message);
+    if (message.event === undefined) waiting = message;
+    else call(message, message.event);
   } else {
     settings = message;
     start().then(
@@ -58,8 +86,9 @@ function receive(message) {
 async function start() {
   Object.assign(process.env, settings.environment);
   // Programs that the function starts are redirected too.
-  const preload = "--require " + JSON.stringify(redirect);
-  process.env.NODE_OPTIONS = process.env.NODE_OPTIONS ? preload + " " + process.env.NODE_OPTIONS : preload;
+  const preload = "--require " + (/[\s"]/.test(redirect) ? JSON.stringify(redirect) : redirect);
+  process.env.NODE_OPTIONS = [preload, process.env.NODE_OPTIONS].filter(Boolean).join(" ");
+  process.env.PYTHONPATH = [path.dirname(redirect), process.env.PYTHONPATH].filter(Boolean).join(path.delimiter);
   process.chdir(settings.code);
   // The platform splits at dots and drops what follows the second piece.
   const parts = settings.entrypoint.split(".", 2);
@@ -89,24 +118,24 @@ function problem(kind, message) {
   return Object.assign(new Error(shown(message)), { fnscaffold: kind });
 }
 
-function call(message) {
-  const answer = (reply) => {
-    if (pending.delete(message.id)) send(Object.assign({ id: message.id }, reply));
+function call(message, text) {
+  const fail = (error) => {
+    if (pending.delete(message.id)) send(Object.assign({ type: "raised", id: message.id, text: trace(error) }, describe(error)));
   };
-  const fail = (error) => answer(Object.assign({ type: "raised", text: trace(error) }, describe(error)));
   const succeed = (result) => {
+    let text;
     try {
-      // `undefined` has no JSON: an empty answer.
-      const text = JSON.stringify(result);
-      answer({ type: "answer", result: text === undefined ? "" : text });
+      text = JSON.stringify(result);
     } catch (error) {
-      fail(error);
+      return fail(error);
     }
+    // `undefined` has no JSON: an empty answer.
+    if (pending.delete(message.id)) socket.write('{"type":"answer","id":' + message.id + "}\n" + (text === undefined ? "" : text) + "\n");
   };
   pending.set(message.id, fail);
   try {
-    const event = parse(message.event);
-    const result = handler(event, contextOf(message.context, event));
+    const event = parse(text);
+    const result = handler(event, contextOf(message, event));
     if (result instanceof Promise) {
       result.then(succeed, fail);
     } else if (result === undefined) {
@@ -137,23 +166,25 @@ function parse(text) {
   }
 }
 
-function contextOf(facts, event) {
+function contextOf(call, event) {
+  const facts = settings.facts;
   const context = {
-    awsRequestId: facts.request_id,
-    requestId: facts.request_id,
+    awsRequestId: call.request_id,
+    requestId: call.request_id,
     invokedFunctionArn: facts.function_id,
     functionName: facts.function_id,
     functionVersion: facts.version_id,
     functionFolderId: facts.folder_id,
     memoryLimitInMB: String(facts.memory),
-    deadlineMs: facts.deadline,
+    deadlineMs: call.deadline,
     logGroupName: "",
-    uberTraceId: facts.trace_id,
+    uberTraceId: call.trace_id,
     _data: event,
-    getRemainingTimeInMillis: () => facts.deadline - Date.now(),
+    getRemainingTimeInMillis: () => call.deadline - Date.now(),
     getPayload: () => payloadOf(event),
   };
-  if (facts.token) context.token = facts.token;
+  // Each call has its own: a handler may change it.
+  if (facts.token) context.token = Object.assign({}, facts.token);
   return context;
 }
 

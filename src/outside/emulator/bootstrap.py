@@ -13,59 +13,70 @@ from _thread import start_new_thread
 
 import _socket
 
-try:
-    from _queue import SimpleQueue
-except ImportError:
-    from queue import SimpleQueue
-
-
 class Control:
     """The way to fnscaffold and back."""
 
-    def __init__(self, where):
+    def __init__(self, address, secret):
         # A socket's path, or a port of this machine and the secret that opens it.
-        if len(where) == 1:
+        if secret is None:
             self.socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-            self.socket.connect(where[0])
+            self.socket.connect(address)
         else:
             self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-            self.socket.connect(("127.0.0.1", int(where[0])))
-            self.socket.send(where[1].encode() + b"\n")
-        self.messages = SimpleQueue()
-        start_new_thread(self._receive, ())
+            self.socket.connect(("127.0.0.1", int(address)))
+            self.socket.send(secret.encode() + b"\n")
+        self.lines = []
+        self.rest = []
+        start_new_thread(self._watch, ())
 
-    def _receive(self):
-        pieces = []
-        while True:
+    def _watch(self):
+        """Nothing of the function outlives fnscaffold, whatever it is doing."""
+        try:
+            from select import poll
+        except ImportError:
+            # Windows has none: there it ends with the call that it is in.
+            return
+        hung_up = poll()
+        # A hang-up is always told, and nothing else is asked for.
+        hung_up.register(self.socket.fileno(), 0)
+        hung_up.poll()
+        die()
+
+    def next(self):
+        while not self.lines:
             try:
                 data = self.socket.recv(1 << 16)
             except OSError:
                 data = b""
             if not data:
-                # Nothing of the function outlives fnscaffold, whatever it is doing.
-                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-                return
+                die()
             *lines, rest = data.split(b"\n")
             for line in lines:
-                self.messages.put(b"".join(pieces) + line)
-                pieces = []
-            pieces.append(rest)
+                self.lines.append(b"".join(self.rest) + line if self.rest else line)
+                self.rest = []
+            if rest:
+                self.rest.append(rest)
+        return self.lines.pop(0).decode("utf-8")
 
-    def next(self):
-        return json.loads(self.messages.get().decode("utf-8"))
-
-    def send(self, message):
-        data = memoryview(json.dumps(message).encode("utf-8") + b"\n")
+    def send(self, message, result=None):
+        text = json.dumps(message) + "\n"
+        if result is not None:
+            text += result + "\n"
+        data = memoryview(text.encode("utf-8"))
         while data:
             data = data[self.socket.send(data) :]
+
+
+def die():
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 class Context:
     """What the handler gets as its second argument."""
 
-    def __init__(self, facts):
-        self.aws_request_id = facts["request_id"]
-        self.deadline_ms = facts["deadline"]
+    def __init__(self, call, facts):
+        self.aws_request_id = call["request_id"]
+        self.deadline_ms = call["deadline"]
         self.function_folder_id = facts["folder_id"]
         self.function_name = facts["function_id"]
         self.function_version = facts["version_id"]
@@ -73,8 +84,9 @@ class Context:
         self.log_group_name = ""
         self.log_stream_name = facts["version_id"]
         self.memory_limit_in_mb = facts["memory"]
-        self.request_id = facts["request_id"]
-        self.token = facts["token"]
+        self.request_id = call["request_id"]
+        # Each call has its own: a handler may change it.
+        self.token = facts["token"] and dict(facts["token"])
 
     def get_remaining_time_in_millis(self):
         return self.deadline_ms - int(time.time() * 1000)
@@ -92,6 +104,7 @@ class Function:
     def __init__(self, settings):
         self.places = settings["places"]
         self.code = settings["code"]
+        self.facts = settings["facts"]
         self.loop = None
         os.environ.update(settings["environment"])
         os.chdir(self.code)
@@ -106,6 +119,9 @@ class Function:
         # Programs that the function starts are redirected too.
         paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        redirect = os.path.join(paths[0], "redirect.js")
+        preload = "--require " + (json.dumps(redirect) if " " in redirect else redirect)
+        os.environ["NODE_OPTIONS"] = " ".join(filter(None, [preload, os.environ.get("NODE_OPTIONS")]))
         self.entrypoint = settings["entrypoint"]
 
     def load(self):
@@ -119,12 +135,12 @@ class Function:
         if not callable(self.handler):
             raise Problem("not-callable", "'%s' in module '%s' is not callable" % (name, module))
 
-    def call(self, message):
+    def call(self, message, text):
         try:
-            event = json.loads(message["event"])
+            event = json.loads(text)
         except ValueError:
-            event = message["event"]
-        result = self.handler(event, Context(message["context"]))
+            event = text
+        result = self.handler(event, Context(message, self.facts))
         if hasattr(type(result), "__await__"):
             result = self.wait(result)
         return json.dumps(result)
@@ -173,6 +189,16 @@ class Function:
         return text
 
 
+def listen(port, directory):
+    """Lets a debugger in."""
+    sys.path.append(directory)
+    import debugpy
+
+    debugpy.listen(("127.0.0.1", port))
+    # The function has only the packages that it names.
+    sys.path.remove(directory)
+
+
 def main():
     for stream in (sys.stdout, sys.stderr):
         # A line is a record of the log at once, also when the process is about to be killed.
@@ -182,13 +208,16 @@ def main():
 
         site.setquit()
         site.sethelper()
-    control = Control(os.environ.pop("FNSCAFFOLD_CONTROL").split(" "))
+    control = Control(os.environ.pop("FNSCAFFOLD_CONTROL"), os.environ.pop("FNSCAFFOLD_SECRET", None))
     preload = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
     sys.path.insert(0, preload)
     import _fnscaffold_redirect  # noqa: F401
 
     del sys.path[0]
-    function = Function(control.next())
+    settings = json.loads(control.next())
+    function = Function(settings)
+    if settings["debugpy"]:
+        listen(**settings["debugpy"])
     try:
         function.load()
     except Exception as error:
@@ -196,14 +225,17 @@ def main():
     else:
         control.send({"type": "ready", "version": "%d.%d.%d" % sys.version_info[:3]})
     while True:
-        message = control.next()
+        message = json.loads(control.next())
+        text = message["event"] if "event" in message else control.next()
         try:
-            reply = {"type": "answer", "result": function.call(message)}
+            result = function.call(message, text)
         except Exception as error:
-            reply = dict(function.describe(error), type="raised")
+            reply, result = dict(function.describe(error), type="raised"), None
+        else:
+            reply = {"type": "answer"}
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        control.send(dict(reply, id=message["id"]))
+        control.send(dict(reply, id=message["id"]), result)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ mod unix {
 
     use tokio::net::UnixListener;
     use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+    use tokio::process::Command;
 
     pub type Reader = OwnedReadHalf;
     pub type Writer = OwnedWriteHalf;
@@ -30,8 +31,8 @@ mod unix {
         }
 
         /// What the bootstrap is told.
-        pub fn address(&self) -> PathBuf {
-            self.path.clone()
+        pub fn tell(&self, command: &mut Command) {
+            command.env("FNSCAFFOLD_CONTROL", &self.path);
         }
 
         /// # Errors
@@ -59,6 +60,7 @@ mod tcp {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+    use tokio::process::Command;
 
     pub type Reader = OwnedReadHalf;
     pub type Writer = OwnedWriteHalf;
@@ -82,8 +84,8 @@ mod tcp {
         }
 
         /// What the bootstrap is told.
-        pub fn address(&self) -> String {
-            format!("{} {}", self.port, self.secret)
+        pub fn tell(&self, command: &mut Command) {
+            command.env("FNSCAFFOLD_CONTROL", self.port.to_string()).env("FNSCAFFOLD_SECRET", &self.secret);
         }
 
         /// # Errors

@@ -1,23 +1,36 @@
 //! The files of an archive in, the temporary directory that a function runs in out: its code, read-only,
 //! the bootstrap, and a place for temporary files.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
-use super::install::Installed;
+use super::Code;
+use super::install::{Installed, Installing};
 use crate::model::archive;
-use crate::model::finding::{self, Result};
+use crate::model::finding::Result;
 use crate::model::runtime::Lang;
 use crate::model::sources::Sources;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
+use crate::outside::permissions::{Access, make_program, set_modes};
+use crate::outside::stage::Stage;
 
 /// How the platform names the directories of a function. Source: the vendor's page
 /// functions/concepts/runtime/environment-variables.
 pub const CODE: &str = "/function/code";
 pub const RUNTIME: &str = "/function/runtime";
+
+const NODE_MODULES: &str = "node_modules";
+
+/// Where the function's packages are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packages {
+    None,
+    /// Where the interpreter finds them by itself.
+    InCode(PathBuf),
+    /// Where the interpreter must be told to look.
+    Beside(PathBuf),
+}
 
 /// A function's surroundings. Dropped, they are gone.
 pub struct Home {
@@ -52,36 +65,51 @@ impl Home {
         Ok(home)
     }
 
-    /// Puts the code in, with what was installed for it, and gives the directory for sys.path.
+    /// Puts the code in, with what is to be installed for it.
     ///
     /// # Errors
-    /// Those of [`unpack`].
-    pub fn furnish(
-        &mut self,
-        sources: &dyn Sources,
-        installed: Installed,
-        lang: Lang,
-    ) -> Result<Option<PathBuf>> {
-        let mut packages = None;
-        match (installed, lang) {
-            (Installed::Code(code), _) => {
-                self.code = code;
-                return Ok(None);
+    /// Those of [`Installing::run`] and [`unpack`].
+    pub fn furnish(&mut self, code: &Code<'_>, installing: &Installing<'_>) -> Result<Packages> {
+        let lang = installing.interpreter.lang;
+        let sources = match code {
+            Code::Archive(sources) => *sources,
+            Code::Directory(directory, sources) => {
+                self.code = fs::canonicalize(directory)
+                    .map_err(|error| disk::io_finding("open", directory, &error))?;
+                let own = self.code.join(NODE_MODULES);
+                if lang == Lang::Nodejs && own.is_dir() {
+                    return Ok(Packages::InCode(own));
+                }
+                return Ok(match installing.run(*sources)? {
+                    Installed::Nothing => Packages::None,
+                    Installed::Packages(directory) => Packages::Beside(directory),
+                    Installed::Code(code) => Packages::Beside(code.join(NODE_MODULES)),
+                });
             }
-            (Installed::Packages(directory), Lang::Nodejs) => {
-                unpack(sources, &self.code)?;
-                let link = self.code.join("node_modules");
+        };
+        let installed = installing.run(sources)?;
+        if let Installed::Code(code) = installed {
+            let packages = Packages::InCode(code.join(NODE_MODULES));
+            self.code = code;
+            return Ok(packages);
+        }
+        unpack(sources, &self.code)?;
+        let packages = match installed {
+            Installed::Packages(directory) if lang == Lang::Nodejs => {
+                let link = self.code.join(NODE_MODULES);
                 link_directory(&directory, &link)
                     .map_err(|error| disk::io_finding("write", &link, &error))?;
+                Packages::InCode(directory)
             }
-            (Installed::Packages(directory), Lang::Python) => {
-                unpack(sources, &self.code)?;
-                packages = Some(directory);
-            }
-            (Installed::Nothing, _) => unpack(sources, &self.code)?,
-        }
+            Installed::Packages(directory) => Packages::Beside(directory),
+            Installed::Nothing | Installed::Code(_) => Packages::None,
+        };
         set_modes(&self.code, Access::Read).map_err(|error| disk::io_finding("write", &self.code, &error))?;
         Ok(packages)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     pub fn runtime(&self) -> PathBuf {
@@ -117,16 +145,6 @@ impl Home {
     }
 }
 
-impl Drop for Home {
-    fn drop(&mut self) {
-        // A read-only directory's files cannot be removed.
-        let own = self.root.join(CODE.trim_start_matches('/'));
-        if own.exists() {
-            let _ = set_modes(&own, Access::Write);
-        }
-    }
-}
-
 /// Writes every file below `directory`.
 ///
 /// # Errors
@@ -140,65 +158,18 @@ pub fn unpack(sources: &dyn Sources, directory: &Path) -> Result<()> {
             continue;
         }
         archive::check_path(name)?;
-        let bytes = sources.read(name).ok_or_else(|| {
-            finding::ARCHIVE_UNREADABLE.finding(format!("`{name}` cannot be read")).at(name)
-        })?;
         let path = directory.join(name);
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-        parent.and_then(|()| fs::write(&path, &bytes)).map_err(|error| failed(&path, &error))?;
-        if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
+        let file = parent.and_then(|()| File::options().read(true).write(true).create_new(true).open(&path));
+        let mut file = file.map_err(|error| failed(&path, &error))?;
+        sources.copy(name, &mut file)?;
+        let mut start = [0; 4];
+        let read =
+            file.rewind().and_then(|()| file.read(&mut start)).map_err(|error| failed(&path, &error))?;
+        if start[..read].starts_with(b"#!") || start[..read].starts_with(b"\x7fELF") {
             make_program(&path).map_err(|error| failed(&path, &error))?;
         }
     }
-    Ok(())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing can be changed or added.
-    Read,
-    /// Nothing can be changed.
-    ReadFiles,
-    Write,
-}
-
-/// What may be done to everything in a directory. The platform mounts the code read-only.
-///
-/// # Errors
-/// What the operating system says.
-#[cfg(unix)]
-pub fn set_modes(directory: &Path, access: Access) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // Directories can be entered only while they are readable, so each is changed before its entries.
-    for entry in WalkDir::new(directory) {
-        let entry = entry?;
-        if entry.path_is_symlink() {
-            continue;
-        }
-        let mode = entry.metadata()?.permissions().mode();
-        let mode = match access {
-            Access::ReadFiles if entry.file_type().is_dir() => continue,
-            Access::Read | Access::ReadFiles => mode & !0o222,
-            Access::Write => mode | 0o200,
-        };
-        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-pub fn set_modes(_: &Path, _: Access) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn make_program(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_program(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -210,7 +181,7 @@ fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
 /// Links to directories need a privilege there.
 #[cfg(not(unix))]
 fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
-    for entry in WalkDir::new(target) {
+    for entry in walkdir::WalkDir::new(target) {
         let entry = entry?;
         let to = link.join(entry.path().strip_prefix(target).unwrap_or(entry.path()));
         if entry.file_type().is_dir() {

@@ -8,12 +8,14 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::home::{self, Access};
+use super::home;
 use super::interpreter::{self, Interpreter};
 use crate::model::finding::{self, Finding, Result};
-use crate::model::runtime::Lang;
+use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::Sources;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
+use crate::outside::permissions::{Access, set_modes};
+use crate::outside::stage::Stage;
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "1";
@@ -40,6 +42,8 @@ pub struct Installing<'a> {
     pub interpreter: &'a Interpreter,
     /// Nothing is fetched.
     pub offline: bool,
+    /// Wheels are taken for the platform's Python of this runtime, not for the one here.
+    pub wheels_for: Option<&'static Runtime>,
     /// Told what takes long.
     pub progress: &'a dyn Fn(&str),
 }
@@ -106,6 +110,7 @@ impl Installing<'_> {
         for text in [LAYOUT, std::env::consts::OS, std::env::consts::ARCH, &self.interpreter.series()] {
             add(text.as_bytes());
         }
+        add(self.wheels_for.map_or("", |runtime| runtime.id).as_bytes());
         let manifests =
             ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc", "requirements.txt"];
         for name in sources.names() {
@@ -143,10 +148,10 @@ impl Installing<'_> {
             Scope::Code => (done.join("code"), Access::Read),
         };
         fs::rename(if scope == Scope::Code { &code } else { &packages }, &result).map_err(moved)?;
-        home::set_modes(&result, access).map_err(moved)?;
+        set_modes(&result, access).map_err(moved)?;
         match fs::rename(&done, entry) {
             // Another process was faster with the same.
-            Err(_) if entry.exists() => home::set_modes(&done, Access::Write).map_err(moved),
+            Err(_) if entry.exists() => set_modes(&done, Access::Write).map_err(moved),
             result => result.map_err(moved),
         }
     }
@@ -182,6 +187,21 @@ impl Installing<'_> {
         finish(command, code, "npm", "package.json")
     }
 
+    /// Makes pip choose what the platform can load: Ubuntu 18.04 has glibc 2.27, 22.04 has 2.35.
+    fn wheel_arguments(&self) -> Vec<String> {
+        let Some(runtime) = self.wheels_for else { return Vec::new() };
+        let (major, minor) = runtime.version();
+        let newest = if runtime.os == runtime::UBUNTU_22 { 35 } else { 27 };
+        let mut arguments = vec![
+            "--only-binary=:all:".to_owned(),
+            "--implementation=cp".to_owned(),
+            format!("--python-version={major}.{minor}"),
+        ];
+        arguments.extend((17..=newest).rev().map(|glibc| format!("--platform=manylinux_2_{glibc}_x86_64")));
+        arguments.push("--platform=manylinux2014_x86_64".to_owned());
+        arguments
+    }
+
     fn pip(&self, code: &Path, packages: &Path) -> Result<()> {
         (self.progress)("installing dependencies with pip");
         let mut command = Command::new(&self.interpreter.path);
@@ -189,6 +209,7 @@ impl Installing<'_> {
             .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"])
             .args(["--no-warn-script-location", "--requirement", "requirements.txt", "--target"])
             .arg(packages)
+            .args(self.wheel_arguments())
             .env_remove("PYTHONPATH")
             .env_remove("PIP_TARGET");
         finish(command, code, "pip", "requirements.txt")
@@ -285,7 +306,7 @@ fn scope_of_python(text: &[u8]) -> Option<Scope> {
 }
 
 /// FNSCAFFOLD_CACHE, else the place that the system has for caches.
-fn cache_directory() -> Result<PathBuf> {
+pub fn cache_directory() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
     let base = if cfg!(target_os = "macos") {

@@ -28,11 +28,23 @@ impl Interpreter {
     /// # Errors
     /// [`finding::INTERPRETER_MISSING`].
     pub fn find(runtime: &Runtime, chosen: &[PathBuf]) -> Result<Self> {
+        Self::find_by(runtime, chosen, &mut Self::probe)
+    }
+
+    /// As [`Self::find`], for who knows what some programs said before.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`].
+    pub fn find_by(
+        runtime: &Runtime,
+        chosen: &[PathBuf],
+        probe: &mut dyn FnMut(&Path) -> std::result::Result<Self, String>,
+    ) -> Result<Self> {
         let candidates = if chosen.is_empty() { on_path(runtime) } else { chosen.to_vec() };
         let mut nearest: Option<Self> = None;
         let mut heard = Vec::new();
         for candidate in &candidates {
-            match Self::probe(candidate) {
+            match probe(candidate) {
                 Ok(found) if found.lang != runtime.lang || !found.is_recent() => {
                     heard.push(format!("`{}` is {} {}", candidate.display(), found.lang, found.version));
                 }
@@ -48,7 +60,10 @@ impl Interpreter {
     }
 
     /// Asks a program for its version.
-    fn probe(path: &Path) -> std::result::Result<Self, String> {
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub fn probe(path: &Path) -> std::result::Result<Self, String> {
         let said = said(path, &["--version"])?;
         let (lang, version) = if let Some(version) = said.strip_prefix('v') {
             (Lang::Nodejs, version)
@@ -193,7 +208,7 @@ fn behind(path: &Path, lang: Lang) -> Option<PathBuf> {
 }
 
 /// The first line that a program says.
-fn said(path: &Path, arguments: &[&str]) -> std::result::Result<String, String> {
+pub fn said(path: &Path, arguments: &[&str]) -> std::result::Result<String, String> {
     let output = Command::new(path)
         .args(arguments)
         .env_remove("NODE_OPTIONS")

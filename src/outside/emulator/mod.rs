@@ -2,6 +2,8 @@
 //! manifest in, what the platform would answer out. tokio lives here and nowhere else.
 
 mod control;
+mod debugger;
+mod deployed;
 mod home;
 mod identity;
 mod install;
@@ -10,29 +12,34 @@ mod interpreter;
 mod metadata;
 mod output;
 mod process;
+mod served;
+mod server;
+mod survey;
+mod vendor;
+mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-
-use serde_json::{Value, json};
+use std::time::Duration;
 
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
-pub use instance::{Answer, Failure, Problem};
+pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
-pub use output::Output;
+pub use output::{Output, Stream};
+pub use served::{Manner, Place, Told, language};
+pub use server::serve;
+pub use survey::{Candidate, Program, Survey, survey};
+pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
 use crate::model::runtime::Runtime;
-use crate::model::settings::{parse_memory, parse_timeout};
+use crate::model::settings::parse_timeout;
 use crate::model::sources::Sources;
-use home::Home;
-use install::Installing;
-use instance::{Instance, Start};
-use metadata::Metadata;
+use debugger::Debugger;
+use deployed::Deployed;
 
 /// How long `check --load` waits at least: a first start on a busy machine takes its time.
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
@@ -54,10 +61,19 @@ impl Route {
 
 /// A function, and the interpreter that runs it here.
 pub struct Function<'a> {
-    pub archive: &'a dyn Sources,
+    pub code: Code<'a>,
     pub manifest: &'a Manifest,
     pub runtime: &'static Runtime,
     pub interpreter: &'a Interpreter,
+}
+
+/// What is run.
+#[derive(Clone, Copy)]
+pub enum Code<'a> {
+    /// The files of an archive, unpacked where nothing can change them.
+    Archive(&'a dyn Sources),
+    /// The directory itself, which holds these files.
+    Directory(&'a Path, &'a dyn Sources),
 }
 
 /// How a function is run.
@@ -66,118 +82,82 @@ pub struct Settings<'a> {
     pub fault: Option<Fault>,
     /// Dependencies come from the cache or not at all.
     pub offline: bool,
-    /// How long loading may take.
-    pub load_limit: Duration,
+    /// How long a call may take, the start of a new instance included.
+    pub timeout: Duration,
+    pub debugger: Option<Debugger>,
     pub output: Output,
     /// Told what takes long.
     pub progress: &'a dyn Fn(&str),
 }
 
-/// A function in a warm instance, or why it could not be loaded.
+/// A deployed version, with a thread that waits for each call.
 pub struct Emulator {
-    // Dropped in this order: the process before the directory that it runs in.
-    instance: std::result::Result<Instance, Failure>,
-    _metadata: Metadata,
-    runtime: tokio::runtime::Runtime,
-    _home: Home,
-    identity: Identity,
-    memory: u64,
-    /// How long starting the interpreter and loading took.
-    pub initialised_in: Duration,
-    pub route: Route,
+    // Dropped in this order: what runs before what it runs in.
+    deployed: Deployed,
+    tokio: tokio::runtime::Runtime,
 }
 
-impl Emulator {
-    /// Unpacks the function, installs its dependencies and loads it.
-    ///
-    /// # Errors
-    /// What is wrong with this machine, or with the values of the manifest; a function that does not
-    /// load is no error here: every call says so.
-    pub fn start(function: &Function<'_>, settings: Settings<'_>) -> Result<Self> {
-        let version = &function.manifest.version;
-        let memory = parse_memory(&version.memory)?;
-        let mut home = Home::new()?;
-        let installing = Installing {
-            interpreter: function.interpreter,
-            offline: settings.offline,
-            progress: settings.progress,
-        };
-        let packages =
-            home.furnish(function.archive, installing.run(function.archive)?, function.runtime.lang)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| finding::IO.finding("could not start the emulator").why(error.to_string()))?;
-        let began = Instant::now();
-        let (metadata, instance) = runtime.block_on(async {
-            let metadata = Metadata::start(settings.identity.clone(), settings.fault).await?;
-            let start = Start {
-                interpreter: function.interpreter,
-                runtime: function.runtime,
-                entrypoint: &version.entrypoint,
-                memory,
-                environment: &version.environment,
-                packages: packages.as_deref(),
-                metadata_port: metadata.port,
-                limit: settings.load_limit,
-                output: settings.output,
-            };
-            let instance = Instance::start(&home, &start).await?;
-            Ok::<_, Box<Finding>>((metadata, instance))
-        })?;
-        Ok(Self {
-            instance,
-            _metadata: metadata,
-            runtime,
-            _home: home,
-            identity: settings.identity,
-            memory,
-            initialised_in: began.elapsed(),
-            route: Route::Preload,
-        })
-    }
-
-    /// Calls the handler with `event`, the text of the first argument.
-    ///
-    /// # Errors
-    /// Why the function gave no answer.
-    pub fn call(&mut self, event: &str, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let instance = self.instance.as_mut().map_err(|failure| failure.clone())?;
-        let deadline = epoch_milliseconds() + u64::try_from(call.limit.as_millis()).unwrap_or(u64::MAX / 2);
-        let facts = json!({
-            "request_id": call.request_id,
-            "function_id": FUNCTION_ID,
-            "version_id": VERSION_ID,
-            "folder_id": FOLDER_ID,
-            "memory": self.memory >> 20,
-            "deadline": deadline,
-            "trace_id": "0000000000000000:0000000000000000:0:0",
-            "token": self.identity.document(1),
-        });
-        self.runtime.block_on(instance.call(event, &facts, call.limit))
-    }
-
-    /// Why the function could not be loaded.
-    pub fn load_failure(&self) -> Option<&Failure> {
-        self.instance.as_ref().err()
-    }
+/// What became of a call, and what it took.
+pub struct Called {
+    /// What the handler gave, as JSON; empty for Node.js's `undefined`.
+    pub result: std::result::Result<String, Failure>,
+    /// Bytes of memory that the process has held at most so far, where the system tells.
+    pub peak_memory: Option<u64>,
+    /// The start of the instance included.
+    pub duration: Duration,
+    /// How long starting the instance took, when the call found none.
+    pub initialisation: Option<Duration>,
 }
 
 /// What the handler is told of a call beside its event.
 pub struct Call<'a> {
     pub request_id: &'a str,
-    pub limit: Duration,
+    pub trace_id: &'a str,
+}
+
+impl Emulator {
+    /// # Errors
+    /// Those of [`Deployed::prepare`].
+    pub fn new(function: &Function<'_>, settings: Settings<'_>) -> Result<Self> {
+        let tokio = runtime()?;
+        let deployed = Deployed::prepare(function, settings, tokio.handle())?;
+        Ok(Self { deployed, tokio })
+    }
+
+    /// Starts an instance and loads the entry point, or says why it cannot be loaded.
+    ///
+    /// # Errors
+    /// What keeps this machine from trying.
+    pub fn load(&mut self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
+        self.tokio.block_on(self.deployed.load(limit))
+    }
+
+    /// Calls the handler with `event`, the first argument's text.
+    ///
+    /// # Errors
+    /// What keeps this machine from trying; that the function fails is a result.
+    pub fn call(&mut self, event: &str, call: &Call<'_>) -> Result<Called> {
+        self.tokio.block_on(self.deployed.call(event, call))
+    }
+
+    /// What `-v` tells: each line a fact of how the function is run here.
+    pub fn facts(&self) -> Vec<String> {
+        self.deployed.facts()
+    }
+}
+
+/// What all of this runs in: one thread, because one function is called at a time.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| finding::IO.finding("could not start the emulator").why(error.to_string()))
 }
 
 /// Ids of a function that is nowhere: they look like the platform's and are recognisable.
 pub const FUNCTION_ID: &str = "d4elocalfnscaffold00";
 pub const VERSION_ID: &str = "d4vlocalfnscaffold00";
 const FOLDER_ID: &str = "b1glocalfnscaffold00";
-
-fn epoch_milliseconds() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or_default()
-}
 
 /// Imports the entry point under the real interpreter, as the platform would when an instance starts.
 ///
@@ -203,7 +183,8 @@ pub fn load(
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
         fault: None,
         offline: false,
-        load_limit: LOAD_LIMIT.max(timeout),
+        timeout,
+        debugger: None,
         output: Arc::new(move |_, line| {
             let mut said = hearing.lock().unwrap_or_else(PoisonError::into_inner);
             if said.len() < 4096 {
@@ -213,15 +194,12 @@ pub fn load(
         }),
         progress,
     };
-    let function = Function { archive, manifest, runtime, interpreter: &interpreter };
-    match Emulator::start(&function, settings) {
-        Ok(emulator) => {
+    let function = Function { code: Code::Archive(archive), manifest, runtime, interpreter: &interpreter };
+    match Emulator::new(&function, settings).and_then(|mut emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            findings.extend(
-                emulator
-                    .load_failure()
-                    .map(|failure| judge_load(failure, &manifest.version.entrypoint, &said)),
-            );
+            findings.push(judge_load(&failure, &manifest.version.entrypoint, &said));
         }
         Err(problem) if is_for_want_of_network(&problem) => findings.push(
             finding::LOAD_SKIPPED
@@ -237,7 +215,7 @@ pub fn load(
 fn judge_load(failure: &Failure, entrypoint: &str, said: &str) -> Box<Finding> {
     match failure {
         Failure::Raised(raised) => {
-            let message = raised.document.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
+            let message = raised.error.error_message.as_str().unwrap_or_default();
             match raised.problem {
                 Some(Problem::Missing) => finding::ENTRYPOINT_EXPORT_MISSING.finding(lower(message)),
                 Some(Problem::NotCallable) => finding::ENTRYPOINT_NOT_CALLABLE.finding(lower(message)),
@@ -247,7 +225,7 @@ fn judge_load(failure: &Failure, entrypoint: &str, said: &str) -> Box<Finding> {
             }
         }
         Failure::Ended(how) => finding::LOAD_FAILED
-            .finding(format!("the interpreter ended with {how} while it imported `{entrypoint}`"))
+            .finding(format!("the interpreter {how} while it imported `{entrypoint}`"))
             .why(if said.is_empty() { "it said nothing" } else { said.trim_end() }),
         Failure::TimedOut(limit) => finding::LOAD_FAILED
             .finding(format!("importing `{entrypoint}` did not end within {} s", limit.as_secs()))

@@ -2,13 +2,15 @@
 //! process is killed by whatever means.
 
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Waits until fnscaffold lets go of its standard input, by a word or by its death, and ends the group.
-const GUARD: &str = r#"read -r _; kill -s KILL -- "-$1""#;
+/// Waits until fnscaffold lets go of its standard input, by whatever death, then ends the group and takes
+/// its directory away.
+const GUARD: &str = r#"read -r _; kill -s KILL -- "-$1"; chmod -R u+w "$2"; rm -rf "$2""#;
 
 /// The process group of an interpreter. Dropped, it is killed.
 pub struct Group {
@@ -19,14 +21,15 @@ pub struct Group {
 }
 
 impl Group {
-    /// Guards the group that `leader` leads.
+    /// Guards the group that `leader` leads, and the directory that it runs in.
     ///
     /// # Errors
     /// When the shell that outlives this process does not start.
-    pub fn guard(leader: u32) -> io::Result<Self> {
+    pub fn guard(leader: u32, home: &Path) -> io::Result<Self> {
         use std::os::unix::process::CommandExt;
         let guardian = Command::new("/bin/sh")
             .args(["-c", GUARD, "fnscaffold-guard", &leader.to_string()])
+            .arg(home)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

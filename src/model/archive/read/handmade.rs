@@ -198,7 +198,7 @@ pub fn open(bytes: &[u8]) -> Result<Archive<Cursor<&[u8]>>> {
 pub fn contents(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let archive = open(bytes)?;
     archive.records()?;
-    archive.entries().iter().map(|entry| Ok((entry.path.clone(), archive.read(&entry.path)?))).collect()
+    archive.entries.iter().map(|entry| Ok((entry.path.clone(), archive.read(&entry.path)?))).collect()
 }
 
 #[track_caller]

@@ -11,7 +11,7 @@ fn an_archive_is_listed_and_read() {
     let bytes = sound();
     let archive = open(&bytes).unwrap();
     let entries: Vec<_> =
-        archive.entries().iter().map(|entry| (entry.path.as_str(), entry.size, entry.mode)).collect();
+        archive.entries.iter().map(|entry| (entry.path.as_str(), entry.size, entry.mode)).collect();
     assert_eq!(
         entries,
         [("lib/index.js", 96, Some(0o644)), ("ключ", 5, Some(0o644)), ("run", 10, Some(0o755))]
@@ -97,7 +97,7 @@ fn what_pack_writes_is_read() {
     assert_eq!(archive.records().unwrap(), written.entries);
     let mut none = Vec::new();
     write::<File>(&[], &options, &mut none).unwrap();
-    assert!(open(&none).unwrap().entries().is_empty());
+    assert!(open(&none).unwrap().entries.is_empty());
 }
 
 #[test]

@@ -345,9 +345,13 @@ fn handlers_are_guessed() {
         ("node_modules/a/index.js", "exports.handler = () => 1;"),
         ("broken.js", "((("),
     ]);
-    assert_eq!(
-        handlers(&sources),
-        ["dist/app.handler", "index.main", "dist/app.start", "index.default", "dist/util.join"]
-    );
+    assert_eq!(handlers(&sources), ["dist/app.handler", "index.main"]);
+    let sources = files(&[(
+        "a.js",
+        "exports.x = (id) => 1; exports.y = (_event, ctx) => 1; exports.z = (event, id) => 1",
+    )]);
+    assert_eq!(handlers(&sources), ["a.y"], "parameters tell");
+    let sources = files(&[("a.js", "exports.x = (id) => 1; exports.y = () => 1;")]);
+    assert_eq!(handlers(&sources), ["a.x", "a.y"], "any function could be one");
     assert!(handlers(&Files::new()).is_empty());
 }

@@ -1,0 +1,47 @@
+//! Flags of every verb that runs a function here.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::outside::emulator::Fault;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How a function is run here.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunArgs {
+    /// The interpreter, instead of the one on PATH; may be repeated, the one that fits is taken
+    #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
+    pub interpreter: Vec<PathBuf>,
+    /// Fail when the interpreter has another version than the runtime
+    #[arg(long)]
+    pub strict_runtime: bool,
+    /// Take dependencies from the cache and fetch none
+    #[arg(long)]
+    pub offline: bool,
+    /// The file with the service account's IAM token, instead of a fake one (or FNSCAFFOLD_IAM_TOKEN)
+    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_TOKEN_FILE", hide_env = true)]
+    pub token_file: Option<PathBuf>,
+    /// A fault of the metadata service: expired, slow=SECONDS, 404, 500, rotate or disabled
+    #[arg(long, value_name = "FAULT", env = "FNSCAFFOLD_METADATA", hide_env = true)]
+    pub metadata: Option<Fault>,
+    /// Print tokens as they are
+    #[arg(long)]
+    pub show_token: bool,
+    /// How log lines are written on standard error
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        env = "FNSCAFFOLD_LOG_FORMAT",
+        hide_env = true,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+}

@@ -1,0 +1,159 @@
+//! A function's files and settings in, a version of it that answers calls on this machine out: its home,
+//! its metadata service, and at most one warm instance.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::runtime::Handle;
+
+use super::debugger::Debugger;
+use super::home::{self, Home, Packages};
+use super::identity::Identity;
+use super::install::Installing;
+use super::instance::{Failure, Instance, Reply, Start};
+use super::interpreter::{Interpreter, name};
+use super::metadata::Metadata;
+use super::output::Output;
+use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID};
+use crate::model::finding::Result;
+use crate::model::manifest::Version;
+use crate::model::runtime::Runtime;
+use crate::model::settings::parse_memory;
+
+/// A version that is ready to be called, in an instance that is started by the first call and after each
+/// call that ended it.
+pub struct Deployed {
+    // Dropped in this order: the process before the directory that it runs in.
+    instance: Option<Instance>,
+    metadata: Metadata,
+    home: Home,
+    packages: Packages,
+    interpreter: Interpreter,
+    runtime: &'static Runtime,
+    version: Version,
+    memory: u64,
+    identity: Identity,
+    timeout: Duration,
+    debugger: Option<Debugger>,
+    output: Output,
+}
+
+impl Deployed {
+    /// Unpacks the function, installs its dependencies and opens the metadata service. It takes its time,
+    /// so call it where nothing waits.
+    ///
+    /// # Errors
+    /// What is wrong with this machine, or with the values of the manifest.
+    pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
+        let version = function.manifest.version.clone();
+        let memory = parse_memory(&version.memory)?;
+        let mut home = Home::new()?;
+        let installing = Installing {
+            interpreter: function.interpreter,
+            offline: settings.offline,
+            wheels_for: None,
+            progress: settings.progress,
+        };
+        let packages = home.furnish(&function.code, &installing)?;
+        let metadata = tokio.block_on(Metadata::start(settings.identity.clone(), settings.fault))?;
+        Ok(Self {
+            instance: None,
+            metadata,
+            home,
+            packages,
+            interpreter: function.interpreter.clone(),
+            runtime: function.runtime,
+            version,
+            memory,
+            identity: settings.identity,
+            timeout: settings.timeout,
+            debugger: settings.debugger,
+            output: settings.output,
+        })
+    }
+
+    /// Starts an instance and loads the entry point within `limit`, or says why it cannot be loaded.
+    ///
+    /// # Errors
+    /// What keeps this machine from trying.
+    pub async fn load(&mut self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
+        self.instance = None;
+        let facts = json!({
+            "function_id": FUNCTION_ID,
+            "version_id": VERSION_ID,
+            "folder_id": FOLDER_ID,
+            "memory": self.memory >> 20,
+            "token": self.identity.document(1),
+        });
+        let start = Start {
+            interpreter: &self.interpreter,
+            runtime: self.runtime,
+            entrypoint: &self.version.entrypoint,
+            memory: self.memory,
+            environment: &self.version.environment,
+            packages: &self.packages,
+            metadata_port: self.metadata.port,
+            facts: &facts,
+            limit,
+            debugger: self.debugger.as_ref(),
+            output: Arc::clone(&self.output),
+        };
+        Ok(Instance::start(&self.home, &start).await?.map(|instance| self.instance = Some(instance)))
+    }
+
+    /// Calls the handler with `event`, the first argument's text.
+    ///
+    /// # Errors
+    /// What keeps this machine from trying; that the function fails is a result.
+    pub async fn call(&mut self, event: &str, call: &Call<'_>) -> Result<Called> {
+        let began = Instant::now();
+        // One that ended between two calls is no fault of the next one.
+        let loaded = match self.instance.as_ref().is_some_and(Instance::is_running) {
+            true => None,
+            false => Some(self.load(self.timeout).await?),
+        };
+        let initialisation = loaded.is_some().then(|| began.elapsed());
+        let Reply { result, peak_memory } = match loaded {
+            Some(Err(failure)) => failure.into(),
+            _ => self.call_loaded(event, call, self.timeout.saturating_sub(began.elapsed())).await,
+        };
+        if let Err(Failure::Ended(_) | Failure::TimedOut(_)) = result {
+            self.instance = None;
+        }
+        Ok(Called { result, peak_memory, duration: began.elapsed(), initialisation })
+    }
+
+    async fn call_loaded(&mut self, event: &str, call: &Call<'_>, left: Duration) -> Reply {
+        match self.instance.as_mut() {
+            Some(instance) => instance.call(event, call, left, self.timeout).await,
+            None => Failure::had_ended().into(),
+        }
+    }
+
+    /// Ends the instance; the next call starts another.
+    pub fn stop(&mut self) {
+        self.instance = None;
+    }
+
+    /// What `-v` tells: each line a fact of how the function is run here.
+    pub fn facts(&self) -> Vec<String> {
+        let interpreter = &self.interpreter;
+        let packages = match &self.packages {
+            Packages::None => "none to install".to_owned(),
+            Packages::InCode(place) | Packages::Beside(place) => format!("in `{}`", place.display()),
+        };
+        vec![
+            format!(
+                "interpreter: {} {} at `{}`",
+                name(interpreter.lang),
+                interpreter.version,
+                interpreter.path.display()
+            ),
+            format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
+            format!("dependencies: {packages}"),
+            format!("metadata service: 127.0.0.1:{}", self.metadata.port),
+            format!("169.254.169.254: {}", Route::Preload.about()),
+        ]
+    }
+}

@@ -1,0 +1,111 @@
+//! This machine in, what of it can run functions out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use super::Route;
+use super::install::cache_directory;
+use super::interpreter::{Interpreter, programs, said};
+use crate::model::finding::Result;
+use crate::model::runtime::{Lang, RUNTIMES};
+
+/// A program that is there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Program {
+    pub path: PathBuf,
+    pub version: String,
+}
+
+/// What would run a runtime's functions.
+#[derive(Debug, Serialize)]
+pub struct Candidate {
+    pub runtime: &'static str,
+    /// The platform's version.
+    pub wanted: &'static str,
+    pub supported: bool,
+    /// The nearest interpreter here.
+    pub interpreter: Option<Program>,
+    /// It has the version that the platform has.
+    pub fits: bool,
+    /// pip of that interpreter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pip: Option<Program>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Survey {
+    pub candidates: Vec<Candidate>,
+    pub npm: Option<Program>,
+    /// Where installed dependencies are kept.
+    pub cache: PathBuf,
+    /// Why this user may make no network of its own, or nothing where it may.
+    pub namespaces_refused: Option<String>,
+    /// How a function reaches the metadata service.
+    pub metadata: &'static str,
+}
+
+/// # Errors
+/// [`finding::IO`](crate::model::finding::IO) when the cache cannot be made.
+pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
+    // Several runtimes ask the same programs.
+    let (mut probed, mut pips) = (BTreeMap::new(), BTreeMap::new());
+    let mut probe =
+        |path: &Path| probed.entry(path.to_owned()).or_insert_with(|| Interpreter::probe(path)).clone();
+    let mut candidates = Vec::new();
+    for runtime in RUNTIMES {
+        let found = Interpreter::find_by(runtime, chosen, &mut probe).ok();
+        let python = found.as_ref().filter(|_| runtime.lang == Lang::Python);
+        let pip = python
+            .and_then(|found| pips.entry(found.path.clone()).or_insert_with(|| pip(&found.path)).clone());
+        candidates.push(Candidate {
+            runtime: runtime.id,
+            wanted: runtime.interpreter,
+            supported: runtime.supported,
+            fits: found.as_ref().is_some_and(|found| found.judge(runtime).is_none()),
+            interpreter: found.map(|found| Program { path: found.path, version: found.version }),
+            pip,
+        });
+    }
+    Ok(Survey {
+        candidates,
+        npm: programs("npm").find_map(|path| {
+            let version = said(&path, &["--version"]).ok()?;
+            Some(Program { path, version })
+        }),
+        cache: cache_directory()?,
+        namespaces_refused: namespaces().err(),
+        metadata: Route::Preload.about(),
+    })
+}
+
+fn pip(python: &Path) -> Option<Program> {
+    // `pip 24.0 from /usr/lib/python3/dist-packages/pip (python 3.12)`
+    let said = said(python, &["-m", "pip", "--version"]).ok()?;
+    let mut words = said.split(' ');
+    let version = words.nth(1)?.to_owned();
+    let path = words.nth(1).map_or_else(|| python.to_owned(), PathBuf::from);
+    Some(Program { path, version })
+}
+
+/// Whether this user may have a network of its own.
+fn namespaces() -> std::result::Result<(), String> {
+    if !cfg!(target_os = "linux") {
+        return Err("only Linux has them".to_owned());
+    }
+    let Some(unshare) = programs("unshare").next() else {
+        return Err("there is no program `unshare` to try it with".to_owned());
+    };
+    let tried = Command::new(unshare)
+        .args(["--user", "--map-root-user", "--net", "true"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if tried.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&tried.stderr).trim().trim_start_matches("unshare: ").to_owned())
+}

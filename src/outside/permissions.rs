@@ -1,0 +1,60 @@
+//! The only room that sets permissions: a path and what may be done to it in, the disk changed out.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing can be changed or added.
+    Read,
+    /// Nothing can be changed.
+    ReadFiles,
+    Write,
+}
+
+/// What may be done to everything in a directory. The platform mounts the code read-only.
+///
+/// # Errors
+/// What the operating system says.
+#[cfg(unix)]
+pub fn set_modes(directory: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    // Directories can be entered only while they are readable, so each is changed before its entries.
+    for entry in WalkDir::new(directory) {
+        let entry = entry?;
+        if entry.path_is_symlink() {
+            continue;
+        }
+        let mode = entry.metadata()?.permissions().mode();
+        let mode = match access {
+            Access::ReadFiles if entry.file_type().is_dir() => continue,
+            Access::Read | Access::ReadFiles => mode & !0o222,
+            Access::Write => mode | 0o200,
+        };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub fn set_modes(_: &Path, _: Access) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes a file one that can be started.
+///
+/// # Errors
+/// What the operating system says.
+#[cfg(unix)]
+pub fn make_program(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+pub fn make_program(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,643 @@
+//! `dev` and `doctor` with the real binary, real interpreters and real HTTP requests.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests touch the disk and start processes, and fail by panicking"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
+
+/// Longer than anything takes on a machine that does many other things.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the interpreter is here; its absence is no success where all are required.
+fn is_here(program: &str) -> bool {
+    let here = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let required = std::env::var_os("FNSCAFFOLD_REQUIRE_INTERPRETERS").is_some_and(|value| value == "1");
+    assert!(here || !required, "{program} is missing");
+    if !here {
+        eprintln!("skipped: there is no {program}");
+    }
+    here
+}
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A function directory called `name` with one file of code.
+fn function(root: &Path, name: &str, runtime: &str, settings: &str, code: &str) {
+    let file = if runtime.starts_with("nodejs") { "index.js" } else { "index.py" };
+    let manifest = format!(
+        "name = \"{name}\"\n[version]\nruntime = \"{runtime}\"\nentrypoint = \"index.main\"\n{settings}\n"
+    );
+    write(root, &format!("{name}/function.toml"), &manifest);
+    write(root, &format!("{name}/{file}"), code);
+}
+
+fn node(root: &Path, code: &str) {
+    function(root, "func", "nodejs22", "timeout = \"20s\"", code);
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what} did not happen");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+struct Dev {
+    child: Child,
+    document: Value,
+    port: u16,
+    err: Arc<Mutex<String>>,
+    rest_of_out: Option<JoinHandle<String>>,
+    /// Where it makes temporary directories.
+    homes: TempDir,
+}
+
+impl Dev {
+    fn start(root: &Path, arguments: &[&str]) -> Self {
+        Self::try_start(root, arguments).unwrap_or_else(|err| panic!("dev did not start: {err}"))
+    }
+
+    /// The server, or what it said instead of starting.
+    fn try_start(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+        let homes = TempDir::new().unwrap();
+        let mut child = Command::new(FNSCAFFOLD)
+            .args(["dev", "--port", "0", "--format", "json"])
+            .args(arguments)
+            .current_dir(root)
+            .env_remove("FNSCAFFOLD_IAM_TOKEN")
+            .env("TMPDIR", homes.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let err = Arc::new(Mutex::new(String::new()));
+        let (mut stream, said) = (child.stderr.take().unwrap(), Arc::clone(&err));
+        thread::spawn(move || {
+            let mut chunk = [0; 1 << 16];
+            while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                said.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
+            }
+        });
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let document: Value = match serde_json::from_str(&line) {
+            Ok(document) => document,
+            Err(_) => {
+                out.read_to_string(&mut line).unwrap();
+                child.wait().unwrap();
+                return Err(format!("{line}{}", err.lock().unwrap()));
+            }
+        };
+        let port = u16::try_from(document["port"].as_u64().unwrap()).unwrap();
+        let rest_of_out = Some(thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = out.read_to_string(&mut rest);
+            rest
+        }));
+        Ok(Self { child, document, port, err, rest_of_out, homes })
+    }
+
+    fn err(&self) -> String {
+        self.err.lock().unwrap().clone()
+    }
+
+    fn says(&self, text: &str) {
+        until(&format!("`{text}`"), || self.err().contains(text));
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        request(self.port, "GET", path, &[], b"")
+    }
+
+    fn signal(&mut self, signal: Signal) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let mut status = None;
+        until("the end of dev", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("standard error of dev:\n{}", self.err());
+        }
+        if self.child.try_wait().unwrap().is_none() {
+            let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+            let _ = kill_process(pid, Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
+fn request(port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the answer has a head: {head}");
+    }
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let length = head
+        .to_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .map(|rest| rest.lines().next().unwrap().parse::<u64>().unwrap());
+    let mut body = Vec::new();
+    reader.take(length.unwrap_or(u64::MAX)).read_to_end(&mut body).unwrap();
+    Answer { status, head, body }
+}
+
+/// Whether a process is at work. One that ended and that nobody asked about is not.
+fn is_running(process: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    match stat.rsplit_once(')') {
+        Some((_, rest)) => !rest.trim_start().starts_with('Z'),
+        None => false,
+    }
+}
+
+fn is_gone(process: u64) {
+    until(&format!("the end of process {process}"), || !is_running(process));
+}
+
+#[test]
+fn templates_answer_the_token_document() {
+    if !is_here("node") || !is_here("python3") {
+        return;
+    }
+    for (lang, mode, runtime) in [
+        ("nodejs", "context", "nodejs16"),
+        ("nodejs", "api", "nodejs16"),
+        ("nodejs", "context", "nodejs22"),
+        ("nodejs", "api", "nodejs22"),
+        ("python", "context", "python311"),
+        ("python", "api", "python311"),
+    ] {
+        let root = TempDir::new().unwrap();
+        let account = "--service-account-id=ajeabcdefghijklmnopq";
+        let new = ["new", "-q", "--lang", lang, "--mode", mode, "--runtime", runtime, account];
+        let made = Command::new(FNSCAFFOLD).args(new).current_dir(root.path()).status().unwrap();
+        assert!(made.success());
+        let dev = match Dev::try_start(root.path(), &["my-app"]) {
+            Err(said) if said.contains("connect this machine") => {
+                eprintln!("skipped: {lang} {mode} needs the package registry");
+                continue;
+            }
+            dev => dev.unwrap_or_else(|said| panic!("{said}")),
+        };
+        let answer = dev.get("/");
+        assert_eq!(answer.status, 200, "{lang} {mode}: {answer:?}");
+        let token = answer.json();
+        assert_eq!(token["token_type"], "Bearer", "{lang} {mode}");
+        assert!(token["access_token"].as_str().unwrap().starts_with("fake-"), "{lang} {mode}");
+        assert!(token["expires_in"].is_u64(), "{lang} {mode}");
+        assert!(answer.head.contains("x-request-id: "), "{}", answer.head);
+    }
+}
+
+#[test]
+fn a_change_is_served() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({ body: 'one' });");
+    let dev = Dev::start(root.path(), &["func"]);
+    assert_eq!(dev.get("/").text(), "one");
+    node(root.path(), "exports.main = () => ({ body: require('./lib/two') });");
+    // In a directory that was not there before.
+    write(root.path(), "func/lib/two.js", "module.exports = 'two';");
+    until("the change", || dev.get("/").body == b"two");
+    dev.says("reloaded in ");
+    write(root.path(), "func/lib/two.js", "module.exports = 'three';");
+    until("a change below", || dev.get("/").body == b"three");
+    let settings = "name = \"func\"\n[version]\nruntime = \"nodejs22\"\nentrypoint = \"index.other\"\n";
+    write(root.path(), "func/index.js", "exports.other = () => ({ body: 'four' });");
+    write(root.path(), "func/function.toml", settings);
+    until("a change of the entry point", || dev.get("/").body == b"four");
+}
+
+#[test]
+fn what_is_not_packed_restarts_nothing() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({ body: String(process.pid) });");
+    write(root.path(), "func/.fnignore", "*.txt\n");
+    let dev = Dev::start(root.path(), &["func"]);
+    let first = dev.get("/").text().to_owned();
+    for name in ["func/notes.txt", "func/.git/index", "func/__pycache__/a.pyc"] {
+        write(root.path(), name, "nothing");
+    }
+    // Written again, but the same.
+    node(root.path(), "exports.main = () => ({ body: String(process.pid) });");
+    sleep(Duration::from_secs(1));
+    assert_eq!(dev.get("/").text(), first);
+    assert!(!dev.err().contains("reloaded"));
+}
+
+#[test]
+fn a_request_in_flight_is_finished_by_the_old_code() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let gate = root.path().join("gate");
+    let slow = format!(
+        "exports.main = async () => {{
+           console.log('waiting');
+           while (!require('fs').existsSync({gate:?})) await new Promise((r) => setTimeout(r, 20));
+           return {{ body: 'old' }};
+         }};"
+    );
+    node(root.path(), &slow);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    let flying = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    dev.says("waiting");
+    let waiting = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    sleep(Duration::from_millis(200));
+    node(root.path(), "exports.main = () => ({ body: 'new' });");
+    dev.says("reloaded in ");
+    // Not one of these waits for the old one.
+    assert_eq!(dev.get("/").text(), "new");
+    assert_eq!(waiting.join().unwrap().text(), "new");
+    fs::write(&gate, "").unwrap();
+    assert_eq!(flying.join().unwrap().text(), "old");
+}
+
+#[test]
+fn code_that_does_not_load_answers_502_until_it_is_mended() {
+    if !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let python = |code: &str| function(root.path(), "func", "python311", "", code);
+    python("def main(event, context):\n    return {'body': 'fine'}\n");
+    let dev = Dev::start(root.path(), &["func"]);
+    assert_eq!(dev.get("/").text(), "fine");
+    python("import nowhere_to_be_found\n");
+    dev.says("No module named 'nowhere_to_be_found'");
+    let answer = dev.get("/");
+    assert_eq!(answer.status, 502);
+    assert!(answer.head.contains("x-function-error: true"), "{}", answer.head);
+    assert_eq!(answer.json()["errorType"], "ModuleNotFoundError");
+    // What hangs is given up when it is mended.
+    python("while True: pass\n");
+    sleep(Duration::from_millis(300));
+    python("def main(event, context):\n    return {'body': 'mended'}\n");
+    until("mending", || dev.get("/").body == b"mended");
+    // A manifest that cannot be read leaves what is there.
+    write(root.path(), "func/function.toml", "name = [");
+    dev.says("error[FN02");
+    assert_eq!(dev.get("/").text(), "mended");
+}
+
+#[test]
+fn no_fault_of_a_function_harms_the_server() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "
+        exports.main = async (event) => {
+          switch (event.queryStringParameters.fault) {
+            case 'exit': process.exit(7);
+            case 'hang': for (;;);
+            case 'sleep': await new Promise(() => setTimeout(() => {}, 1e6));
+            case 'flood': for (let i = 0; i < 40000; i++) console.log('a line of output ' + i); return { body: 'flooded' };
+            case 'line': process.stdout.write('x'.repeat(5e6)); return { body: 'long' };
+            case 'memory': { const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1)); }
+            case 'large': return { body: 'x'.repeat(10 << 20) };
+            case 'binary': return { body: Buffer.from(Array.from({ length: 256 }, (_, i) => i)).toString('base64'), isBase64Encoded: true };
+            case 'later': setTimeout(() => process.exit(3), 1); return { body: 'before' };
+            case 'object': return { body: {} };
+            default: return { body: 'well' };
+          }
+        };";
+    function(root.path(), "func", "nodejs22", "timeout = \"5s\"", code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let fault = |name: &str| dev.get(&format!("/?fault={name}"));
+    let well = || assert_eq!(fault("none").text(), "well");
+    let died = fault("exit");
+    assert_eq!((died.status, died.json()["errorType"].as_str()), (502, Some("FunctionDied")));
+    assert!(died.text().contains("exited with code 7"), "{}", died.text());
+    well();
+    for name in ["hang", "sleep"] {
+        assert_eq!(fault(name).status, 504);
+        well();
+    }
+    assert_eq!(fault("flood").text(), "flooded");
+    well();
+    assert_eq!(fault("line").text(), "long");
+    well();
+    let greedy = fault("memory");
+    assert_eq!((greedy.status, greedy.json()["errorType"].as_str()), (502, Some("FunctionDied")));
+    well();
+    assert_eq!(fault("large").status, 413);
+    well();
+    assert_eq!(fault("binary").body, (0..=255).collect::<Vec<u8>>());
+    assert_eq!(fault("object").json()["errorType"], "ProxyIntegrationError");
+    assert_eq!(fault("later").text(), "before");
+    sleep(Duration::from_millis(200));
+    // That it ended between two calls is no fault of the next one.
+    well();
+}
+
+#[test]
+fn one_call_at_a_time() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "
+        let running = 0, most = 0;
+        exports.main = async () => {
+          most = Math.max(most, ++running);
+          await new Promise((r) => setTimeout(r, 20));
+          running--;
+          return { body: String(most) };
+        };";
+    node(root.path(), code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    assert_eq!(dev.get("/").text(), "1");
+    // One that leaves does not make room while its call goes on.
+    for _ in 0..5 {
+        let mut leaver = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        leaver.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        sleep(Duration::from_millis(10));
+    }
+    let all: Vec<_> = (0..12).map(|_| thread::spawn(move || request(port, "GET", "/", &[], b""))).collect();
+    for one in all {
+        assert_eq!(one.join().unwrap().text(), "1");
+    }
+}
+
+#[test]
+fn integrations_and_limits() {
+    if !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "
+def main(event, context):
+    print('called with', type(event).__name__)
+    if isinstance(event, str):
+        return event + '!'
+    return {'body': event.get('body') or 'no body', 'headers': {'X-Own': 'yes'}}
+";
+    function(root.path(), "func", "python311", "", code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let post =
+        |path: &str, body: &[u8]| request(dev.port, "POST", path, &["Content-Type: application/json"], body);
+    let answer = post("/", b"{\"a\":1}");
+    assert_eq!(answer.text(), "{\"a\":1}");
+    assert!(answer.head.contains("x-own: yes"));
+    assert_eq!(post("/?integration=raw", b"two\nlines").text(), "\"two\\nlines!\"");
+    let answer = post("/?integration=async", b"plain");
+    assert_eq!((answer.status, answer.body.len()), (202, 0));
+    until("the asynchronous call", || dev.err().matches("called with str").count() == 2);
+    assert_eq!(post("/?integration=other", b"").status, 400);
+    assert_eq!(post("/path", b"").status, 400);
+    assert_eq!(post("/", &vec![b'x'; 3_670_017]).status, 413);
+    assert_eq!(post("/", &vec![b'x'; 20 << 20]).status, 413);
+    assert_eq!(post("/", b"still").text(), "still");
+}
+
+#[test]
+fn several_directories_are_served_by_name() {
+    if !is_here("node") || !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    function(root.path(), "first", "nodejs22", "", "exports.main = () => ({ body: 'node' });");
+    function(root.path(), "second", "python311", "", "def main(e, c): return {'body': 'python'}");
+    let mut dev = Dev::start(root.path(), &["first", "second"]);
+    assert_eq!(dev.document["ok"], true);
+    assert_eq!(dev.document["address"], format!("http://127.0.0.1:{}", dev.port));
+    assert_eq!(dev.document["functions"][1]["url"], format!("http://127.0.0.1:{}/second", dev.port));
+    assert_eq!(dev.get("/first").text(), "node");
+    assert_eq!(dev.get("/second/?x=1").text(), "python");
+    let missing = dev.get("/third");
+    assert_eq!(missing.status, 404);
+    assert!(missing.text().contains("/first, /second"), "{}", missing.text());
+    assert_eq!(dev.signal(Signal::TERM).code(), Some(0));
+    assert_eq!(dev.rest_of_out.take().unwrap().join().unwrap(), "", "one line of JSON and no more");
+    let twice = Dev::try_start(root.path(), &["first", "first"]).map(|_| ()).unwrap_err();
+    assert!(twice.contains("FN0"), "{twice}");
+}
+
+/// A function that tells its process and that of a child of its own.
+const FAMILY: &str = "
+    const child = require('child_process').spawn('sleep', ['1000'], { stdio: 'inherit' });
+    exports.main = () => ({ body: JSON.stringify([process.pid, child.pid]) });";
+
+fn family(dev: &Dev) -> Vec<u64> {
+    let processes: Vec<_> =
+        dev.get("/").json().as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
+    assert!(processes.iter().all(|process| is_running(*process)));
+    processes
+}
+
+#[test]
+fn signals_end_it_cleanly() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), FAMILY);
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut dev = Dev::start(root.path(), &["func"]);
+        let processes = family(&dev);
+        assert_eq!(dev.signal(signal).code(), Some(0), "{signal:?}");
+        processes.into_iter().for_each(is_gone);
+        assert_eq!(fs::read_dir(dev.homes.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn nothing_outlives_a_kill() {
+    if !is_here("node") || !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), FAMILY);
+    // One that never looks up.
+    let busy = "
+import os
+print('process', os.getpid(), flush=True)
+def main(event, context):
+    while True: pass
+";
+    function(root.path(), "busy", "python311", "timeout = \"600s\"", busy);
+    let mut dev = Dev::start(root.path(), &["func"]);
+    let mut processes = family(&dev);
+    let mut other = Dev::start(root.path(), &["busy"]);
+    let port = other.port;
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.read(&mut [0]);
+    });
+    other.says("START RequestID");
+    let said = other.err();
+    let process = said.split("process ").nth(1).unwrap().lines().next().unwrap();
+    processes.push(process.parse().unwrap());
+    dev.signal(Signal::KILL);
+    other.signal(Signal::KILL);
+    processes.into_iter().for_each(is_gone);
+    for dev in [&dev, &other] {
+        until("the end of its directories", || fs::read_dir(dev.homes.path()).unwrap().count() == 0);
+    }
+}
+
+#[test]
+fn logs_are_readable_and_hold_no_token() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "exports.main = (event, context) => {
+        console.log(JSON.stringify({ level: 'WARN', message: 'structured', token: context.token.access_token }));
+        console.error('plain ' + context.token.access_token);
+        return { body: context.token.access_token };
+    };";
+    function(root.path(), "func", "nodejs22", "service-account-id = \"ajeabcdefghijklmnopq\"", code);
+    let token = "t1.9euelZqNotARealTokenAtAll.butOneThatLooksLikeOne";
+    write(root.path(), "token", token);
+    let dev = Dev::start(root.path(), &["func", "--token-file", "token"]);
+    assert_eq!(dev.get("/").text(), token);
+    dev.says("REPORT RequestID: ");
+    let err = dev.err();
+    assert!(err.contains("WARN structured (token=<redacted>)"), "{err}");
+    assert!(err.contains("plain <redacted>"), "{err}");
+    assert!(!err.contains(token), "{err}");
+    drop(dev);
+    let dev = Dev::start(root.path(), &["func", "--token-file", "token", "--log-format", "json"]);
+    assert_eq!(dev.get("/").text(), token);
+    dev.says("REPORT RequestID: ");
+    let records: Vec<Value> = dev
+        .err()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let structured = records.iter().find(|record| record["message"] == "structured").unwrap();
+    assert_eq!((&structured["level"], &structured["function"]), (&"WARN".into(), &"func".into()));
+    assert!(structured["requestId"].is_string());
+    assert!(!dev.err().contains(token));
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_of_the_environment() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({});");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(FNSCAFFOLD)
+        .args(["dev", "func", "--format", "json", "--port", &port])
+        .current_dir(root.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["ok"], false);
+    assert!(document["error"]["fix"].as_str().unwrap().contains("--port 0"));
+}
+
+#[test]
+fn a_debugger_is_let_in() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = |text: &str| format!("exports.main = () => ({{ body: '{text}' }});");
+    node(root.path(), &code("one"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dev = Dev::start(root.path(), &["func", &format!("--inspect={free}")]);
+    assert_eq!(dev.get("/").text(), "one");
+    let inspected = || request(free, "GET", "/json/list", &[], b"").text().contains("bootstrap.js");
+    assert!(inspected());
+    node(root.path(), &code("two"));
+    until("the change", || dev.get("/").body == b"two");
+    assert!(inspected());
+    assert_eq!(dev.err().matches("Debugger listening on").count(), 2, "{}", dev.err());
+}
+
+#[test]
+fn the_doctor_tells_what_can_run() {
+    let all = Command::new(FNSCAFFOLD).args(["doctor", "--format", "json"]).output().unwrap();
+    let document: Value = serde_json::from_slice(&all.stdout).unwrap();
+    let machine = &document["machine"];
+    assert!(machine["candidates"].as_array().unwrap().len() >= 6);
+    assert!(machine["cache"].is_string());
+    if is_here("node") {
+        assert_eq!(all.status.code(), Some(0));
+        let of_node = |candidate: &&Value| candidate["runtime"] == "nodejs22";
+        let node = machine["candidates"].as_array().unwrap().iter().find(of_node).unwrap();
+        assert!(node["interpreter"]["version"].is_string(), "{node}");
+    }
+    let empty = TempDir::new().unwrap();
+    let none = Command::new(FNSCAFFOLD).arg("doctor").env("PATH", empty.path()).output().unwrap();
+    assert_eq!(none.status.code(), Some(3));
+    let said = String::from_utf8(none.stdout).unwrap();
+    assert!(said.contains("nodejs22") && said.contains("install npm"), "{said}");
+}

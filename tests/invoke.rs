@@ -1,0 +1,603 @@
+//! `invoke`, `check --load` and `templates test`: the platform's contract under the real interpreters, one
+//! test a row.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests run the program from outside and fail where they stand"
+)]
+
+#[path = "common/commands.rs"]
+mod commands;
+#[path = "common/fnscaffold.rs"]
+mod fnscaffold;
+#[path = "invoke/function.rs"]
+mod function;
+#[path = "common/nodes.rs"]
+mod nodes;
+#[path = "common/pythons.rs"]
+mod pythons;
+#[path = "common/tools.rs"]
+mod tools;
+
+use serde_json::{Value, json};
+
+use function::{Function, cache, every_node, every_python};
+
+/// A handler that answers with what `expression` gives, as JSON.
+fn node(expression: &str) -> String {
+    format!(
+        "exports.main = async (event, context) => ({{ statusCode: 200, body: JSON.stringify({expression}) }});\n"
+    )
+}
+
+fn python(expression: &str) -> String {
+    format!(
+        "import json, os, sys\n\ndef main(event, context):\n    return {{\"statusCode\": 200, \"body\": json.dumps({expression})}}\n"
+    )
+}
+
+#[test]
+fn nodejs_context_has_the_documented_members_and_types() {
+    for mut function in every_node(&[(
+        "index.js",
+        &node(
+            "Object.assign({ remaining: context.getRemainingTimeInMillis(), payload: context.getPayload().toString() }, context)",
+        ),
+    )]) {
+        function.account();
+        let context = function.body(&["--data", "text"]);
+        for key in [
+            "awsRequestId",
+            "requestId",
+            "functionName",
+            "functionVersion",
+            "functionFolderId",
+            "invokedFunctionArn",
+            "uberTraceId",
+        ] {
+            assert!(context[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {context}");
+        }
+        assert_eq!(context["awsRequestId"], context["requestId"]);
+        assert_eq!(context["invokedFunctionArn"], context["functionName"]);
+        assert_eq!(context["memoryLimitInMB"], "128");
+        assert_eq!(context["logGroupName"], "");
+        assert!(context["deadlineMs"].as_u64().unwrap() > 1_700_000_000_000);
+        let remaining = context["remaining"].as_u64().unwrap();
+        assert!((1..=20_000).contains(&remaining), "{remaining}");
+        assert_eq!(context["payload"], "text");
+        assert_eq!(context["_data"]["httpMethod"], "POST");
+        assert_eq!(context["token"]["token_type"], "Bearer");
+        assert_eq!(context["token"]["expires_in"], 43_200);
+    }
+}
+
+#[test]
+fn python_context_has_the_documented_members_and_types() {
+    let expression = "dict(vars(context), remaining=context.get_remaining_time_in_millis())";
+    for mut function in every_python(&[("index.py", &python(expression))]) {
+        function.account();
+        let context = function.body(&[]);
+        for key in [
+            "aws_request_id",
+            "function_name",
+            "function_version",
+            "function_folder_id",
+            "invoked_function_arn",
+        ] {
+            assert!(context[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {context}");
+        }
+        assert_eq!(context["aws_request_id"], context["request_id"]);
+        assert_eq!(context["log_stream_name"], context["function_version"]);
+        assert_eq!(context["memory_limit_in_mb"], 128);
+        assert!(context["deadline_ms"].as_u64().unwrap() > 1_700_000_000_000);
+        assert!((1..=20_000).contains(&context["remaining"].as_u64().unwrap()));
+        assert_eq!(context["token"]["token_type"], "Bearer");
+    }
+}
+
+#[test]
+fn nodejs_takes_values_promises_and_folders() {
+    let code = "exports.value = () => 1;\nexports.promise = () => Promise.resolve(1);\nexports.later = async () => { await null; return 1; };\n\
+                exports.thenable = () => ({ then: (done) => done(1), kept: 1 });\nexports.nothing = () => {};\nexports.laterNothing = async () => {};\n";
+    for mut function in every_node(&[("index.js", code), ("src/deep/app.js", code)]) {
+        for name in ["value", "promise", "later"] {
+            assert_eq!(function.entrypoint(&format!("index.{name}")).call(&["--raw"])["body"], "1", "{name}");
+        }
+        assert_eq!(function.entrypoint("src/deep/app.value").call(&["--raw"])["body"], "1");
+        assert_eq!(function.entrypoint("index.value.dropped").call(&["--raw"])["body"], "1");
+        // Only a real promise is waited for.
+        assert_eq!(function.entrypoint("index.thenable").call(&["--raw"])["body"], r#"{"kept":1}"#);
+        assert_eq!(function.entrypoint("index.laterNothing").call(&["--raw"])["body"], "");
+        let failed = function.entrypoint("index.nothing").fails(&["--raw"]);
+        assert!(failed["body"].as_str().unwrap().contains("Non-async entry point should provide a result"));
+    }
+}
+
+#[test]
+fn nodejs_loads_es_modules() {
+    let files =
+        [("index.js", "export const main = async () => 1;\n"), ("package.json", r#"{"type":"module"}"#)];
+    for function in every_node(&files) {
+        // The platform's old loader has only require().
+        if function.runtime != "nodejs16" {
+            assert_eq!(function.call(&["--raw"])["body"], "1");
+        }
+    }
+}
+
+#[test]
+fn python_takes_functions_coroutines_and_callable_objects() {
+    let code = "def value(event, context):\n    return 1\n\nasync def later(event, context):\n    return 1\n\n\
+                class Callable:\n    def __call__(self, event, context):\n        return 1\n\nobject = Callable()\n";
+    for mut function in every_python(&[("index.py", code), ("application/entry.py", code)]) {
+        for name in ["index.value", "index.later", "index.object", "application.entry.later"] {
+            assert_eq!(function.entrypoint(name).call(&["--raw"])["body"], "1", "{name}");
+        }
+    }
+}
+
+#[test]
+fn raw_text_that_is_no_json_is_a_payload_in_nodejs_and_itself_in_python() {
+    let echo = "exports.main = async (event) => event;\n";
+    for function in every_node(&[("index.js", echo)]).into_iter().take(1) {
+        assert_eq!(function.call(&["--raw", "--data", r#"{"a":1}"#])["body"], r#"{"a":1}"#);
+        assert_eq!(function.call(&["--raw", "--data", "text"])["body"], r#"{"payload":"text"}"#);
+    }
+    for function in
+        every_python(&[("index.py", "def main(event, context):\n    return event\n")]).into_iter().take(1)
+    {
+        assert_eq!(function.call(&["--raw", "--data", r#"{"a":1}"#])["body"], r#"{"a": 1}"#);
+        assert_eq!(function.call(&["--raw", "--data", "text"])["body"], r#""text""#);
+    }
+}
+
+#[test]
+fn an_http_request_is_an_event() {
+    for function in every_node(&[("index.js", &node("event"))]).into_iter().take(1) {
+        let event = function.body(&[
+            "--query",
+            "a=1",
+            "--query",
+            "a=2 &",
+            "--header",
+            "x-one: 1",
+            "--header",
+            "Cookie: c",
+            "--data",
+            r#"{"b":1}"#,
+        ]);
+        assert_eq!(event["httpMethod"], "POST");
+        assert_eq!(event["queryStringParameters"], json!({ "a": "2 &" }));
+        assert_eq!(event["multiValueQueryStringParameters"], json!({ "a": ["1", "2 &"] }));
+        assert_eq!(event["headers"]["X-One"], "1");
+        assert_eq!(event["headers"]["Cookie"], Value::Null);
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(r#"{"b":1}"#), &json!(false)));
+        let event = function.body(&[]);
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(""), &json!(true)));
+        let event = function.body(&["--data", "text", "--method", "put"]);
+        assert_eq!((&event["body"], &event["httpMethod"]), (&json!("dGV4dA=="), &json!("PUT")));
+        let event = function.body(&["--path", "/items/7?x=1"]);
+        assert_eq!(
+            (&event["path"], &event["queryStringParameters"]),
+            (&json!("/items/7"), &json!({ "x": "1" }))
+        );
+    }
+}
+
+#[test]
+fn event_templates_and_files_reach_the_handler() {
+    let echo = "exports.main = async (event) => event;\n";
+    for function in
+        every_node(&[("index.js", echo), ("event.json", r#"{"body":"from a file"}"#)]).into_iter().take(1)
+    {
+        let answer = function.call(&["--event-template", "timer", "--set", "messages.0.details.payload=now"]);
+        let event: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(event["messages"][0]["details"]["payload"], "now");
+        assert_eq!(function.call(&["--event", "event.json"])["body"], "from a file");
+    }
+}
+
+#[test]
+fn an_envelope_is_a_response() {
+    let code = "exports.main = async () => ({ statusCode: 201, headers: { 'X-A': '1', Server: 'mine', Host: 'h' }, multiValueHeaders: { 'Set-Cookie': ['a', 'b'] }, body: 'AP8=', isBase64Encoded: true });\n";
+    for function in every_node(&[("index.js", code)]).into_iter().take(1) {
+        let answer = function.call(&[]);
+        assert_eq!(answer["status"], 201);
+        assert_eq!((&answer["body"], &answer["isBase64Encoded"]), (&json!("AP8="), &json!(true)));
+        assert_eq!(answer["headers"]["Set-Cookie"], json!(["a", "b"]));
+        assert_eq!(answer["headers"]["X-Yf-Remapped-Server"], json!(["mine"]));
+        assert_eq!(answer["headers"]["Host"], Value::Null);
+    }
+}
+
+#[test]
+fn a_malformed_answer_is_502() {
+    for function in
+        every_node(&[("index.js", "exports.main = async () => ({ statusCode: 200, body: {} });\n")])
+    {
+        let answer = function.fails(&[]);
+        assert_eq!(answer["status"], 502);
+        assert!(answer["body"].as_str().unwrap().contains("ProxyIntegrationError"));
+    }
+}
+
+#[test]
+fn a_nodejs_error_has_a_stack_of_objects() {
+    let code = "function inner() {\n  throw new TypeError(\"no\");\n}\nexports.main = () => inner();\n\
+                exports.later = async () => { await null; throw new TypeError(\"no\"); };\n\
+                exports.uncaught = () => new Promise(() => setTimeout(() => inner(), 1));\nexports.text = () => { throw \"text\"; };\n";
+    for mut function in every_node(&[("index.js", code)]) {
+        for name in ["main", "later", "uncaught"] {
+            let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
+            assert_eq!(answer["status"], 502);
+            assert_eq!(answer["headers"]["X-Function-Error"], json!(["true"]));
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!((&body["errorMessage"], &body["errorType"]), (&json!("no"), &json!("TypeError")));
+            let frame = &body["stackTrace"][0];
+            assert_eq!(frame["file"], "/function/code/index.js", "{name}: {body}");
+            assert!(frame["line"].is_u64() && frame["column"].is_u64());
+            assert!(!answer["body"].as_str().unwrap().contains("bootstrap"), "{body}");
+        }
+        assert_eq!(function.entrypoint("index.text").fails(&[])["body"], "{}");
+    }
+}
+
+#[test]
+fn a_python_error_has_a_stack_of_strings() {
+    let code = "def inner():\n    raise KeyError('no')\n\ndef main(event, context):\n    inner()\n\nasync def later(event, context):\n    inner()\n";
+    for mut function in every_python(&[("index.py", code)]) {
+        for name in ["main", "later"] {
+            let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
+            assert_eq!(answer["status"], 502);
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!((&body["errorMessage"], &body["errorType"]), (&json!("'no'"), &json!("KeyError")));
+            let frames = body["stackTrace"].as_array().unwrap();
+            assert_eq!(frames.len(), 2, "{body}");
+            assert!(
+                frames[0].as_str().unwrap().starts_with("  File \"/function/code/index.py\", line "),
+                "{body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_function_that_does_not_load_answers_502() {
+    for function in every_node(&[("index.js", "throw new Error('early');\n")]).into_iter().take(1) {
+        let answer = function.fails(&[]);
+        assert!(answer["body"].as_str().unwrap().contains("early"));
+    }
+    for function in every_python(&[("index.py", "import nothing_of_that_name\n")]).into_iter().take(1) {
+        assert!(function.fails(&[])["body"].as_str().unwrap().contains("ModuleNotFoundError"));
+    }
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_504_and_the_next_is_cold() {
+    let node_code = "exports.main = () => { for (;;); };\n";
+    let python_code = "def main(event, context):\n    while True:\n        pass\n";
+    let node = every_node(&[("index.js", node_code)]).into_iter().take(1);
+    let python = every_python(&[("index.py", python_code)]).into_iter().take(1);
+    for mut function in node.chain(python) {
+        function.timeout("1s");
+        let run = function.invoke(&["--repeat", "2"]).expect(6);
+        let document: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(document["error"]["code"], "FN0702");
+        for call in document["calls"].as_array().unwrap() {
+            assert_eq!((&call["status"], &call["cold"]), (&json!(504), &json!(true)));
+        }
+    }
+}
+
+#[test]
+fn a_process_that_ends_is_502_and_the_next_call_is_cold() {
+    for function in every_node(&[("index.js", "exports.main = () => process.exit(3);\n")]).into_iter().take(1)
+    {
+        let run = function.invoke(&["--repeat", "2"]).expect(6);
+        let document: Value = serde_json::from_str(&run.stdout).unwrap();
+        let calls = document["calls"].as_array().unwrap();
+        assert!(calls.iter().all(|call| call["status"] == 502 && call["cold"] == true), "{document}");
+        assert!(calls[0]["body"].as_str().unwrap().contains("exited with code 3"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_function_that_takes_all_memory_is_ended() {
+    let code = "exports.main = async () => { const all = []; for (;;) { all.push(Buffer.alloc(1 << 20, 1)); await null; } };\n";
+    for function in every_node(&[("index.js", code)]).into_iter().take(1) {
+        assert!(function.fails(&[])["body"].as_str().unwrap().contains("memory"));
+    }
+}
+
+#[test]
+fn module_state_lives_from_call_to_call() {
+    for function in every_node(&[(
+        "index.js",
+        "let calls = 0;\nexports.main = async () => ({ body: String(++calls) });\n",
+    )]) {
+        let run = function.invoke(&["--repeat", "3"]).expect(0);
+        let document: Value = serde_json::from_str(&run.stdout).unwrap();
+        let bodies: Vec<_> = document["calls"].as_array().unwrap().iter().map(|call| &call["body"]).collect();
+        assert_eq!(bodies, ["1", "2", "3"]);
+        let cold: Vec<_> = document["calls"].as_array().unwrap().iter().map(|call| &call["cold"]).collect();
+        assert_eq!(cold, [true, false, false]);
+    }
+}
+
+#[test]
+fn the_environment_is_the_platforms() {
+    let read = ["process.env", "dict(os.environ)"];
+    let node = every_node(&[("index.js", &node(read[0]))]);
+    let python = every_python(&[("index.py", &python(read[1]))]);
+    for mut function in node.into_iter().chain(python) {
+        function.variable("GREETING", "hello").variable("PATH", "/mine");
+        let variables = function.body(&[]);
+        assert_eq!(variables["GREETING"], "hello");
+        assert_eq!(variables["_HANDLER"], "index.main");
+        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "169.254.169.254");
+        assert_eq!(variables["X_YCF_MEMORY_SIZE"], "134217728");
+        assert_ne!(variables["PATH"], "/mine");
+        assert!(variables["LAMBDA_TASK_ROOT"].as_str().unwrap().ends_with("/function/code"));
+        assert_eq!(variables["HOME"], Value::Null, "nothing of this machine's");
+        assert_eq!(variables["FNSCAFFOLD_CONTROL"], Value::Null);
+    }
+}
+
+#[test]
+fn relative_paths_start_at_the_code() {
+    let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
+    for function in every_node(&[("index.js", code), ("data/a.txt", "found")]).into_iter().take(1) {
+        assert_eq!(function.call(&[])["body"], "found");
+    }
+}
+
+#[test]
+fn without_a_service_account_there_is_no_token() {
+    for function in every_node(&[("index.js", &node("['token' in context, context.token === undefined]"))]) {
+        assert_eq!(function.body(&[]), json!([false, true]));
+    }
+    for function in every_python(&[("index.py", &python("context.token"))]) {
+        assert_eq!(function.body(&[]), Value::Null);
+    }
+}
+
+#[test]
+fn a_real_token_is_given_and_not_printed() {
+    let token = "t1.9euelZqSyJ2JjM2Nyc3Nyc2KzZqZyO3rnpWa.signature-of-the-token-0123456789";
+    let code = "exports.main = async (event, context) => { console.log(context.token); return { headers: { 'X-T': context.token.access_token }, body: context.token.access_token }; };\n";
+    for mut function in every_node(&[("index.js", code)]).into_iter().take(1) {
+        function.account();
+        std::fs::write(function.path().join("../token"), format!("{token}\n")).unwrap();
+        for format in ["json", "text"] {
+            let run = function.invoke(&["--token-file", "../token", "--format", format]).expect(0);
+            assert!(
+                !run.stdout.contains(token) && !run.stderr.contains(token),
+                "{}{}",
+                run.stdout,
+                run.stderr
+            );
+            let run =
+                function.invoke(&["--token-file", "../token", "--show-token", "--format", format]).expect(0);
+            assert!(run.stdout.contains(token));
+        }
+        let expected = format!("body={token}");
+        function.invoke(&["--token-file", "../token", "--expect", &expected]).expect(0);
+    }
+}
+
+/// Asks for the token, as `program` in the function or in a program that it starts.
+const ASK_NODE: &str = "const http = require('http');\nconst ask = (path, headers) => new Promise((done, failed) => http.get('http://169.254.169.254' + path, { headers }, (response) => { let body = ''; response.on('data', (piece) => (body += piece)).on('end', () => done([response.statusCode, body])); }).on('error', failed));\n";
+const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+
+#[test]
+fn the_metadata_service_answers_as_the_platforms() {
+    let handler = format!(
+        "{ASK_NODE}exports.main = async () => {{ const flavor = {{ 'Metadata-Flavor': 'Google' }}; return {{ body: JSON.stringify([await ask('{TOKEN}', flavor), await ask('{TOKEN}', {{}}), await ask('/latest/meta-data', flavor)]) }}; }};\n"
+    );
+    for mut function in every_node(&[("index.js", &handler)]) {
+        let statuses = |function: &Function, arguments: &[&str]| {
+            let body = function.body(arguments);
+            (0..3).map(|at| body[at][0].as_u64().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses(&function, &[]), [404, 403, 404]);
+        function.account();
+        assert_eq!(statuses(&function, &[]), [200, 403, 404]);
+        assert_eq!(statuses(&function, &["--metadata", "500"]), [500, 500, 500]);
+        assert_eq!(statuses(&function, &["--metadata", "disabled"]), [404, 404, 404]);
+        let expired = function.body(&["--metadata", "expired"]);
+        assert!(expired[0][1].as_str().unwrap().contains(r#""expires_in":0"#));
+    }
+}
+
+#[test]
+fn programs_that_the_function_starts_reach_the_metadata_service() {
+    let script = format!(
+        "{ASK_NODE}ask('{TOKEN}', {{ 'Metadata-Flavor': 'Google' }}).then(([status]) => console.log(status));\n"
+    );
+    let code = "const { execFileSync } = require('child_process');\nexports.main = async () => ({ body: execFileSync(process.execPath, ['child.js']).toString().trim() });\n";
+    for mut function in every_node(&[("index.js", code), ("child.js", &script)]) {
+        assert_eq!(function.account().call(&[])["body"], "200");
+    }
+    let script = format!(
+        "import urllib.request\nrequest = urllib.request.Request('http://169.254.169.254{TOKEN}', headers={{'Metadata-Flavor': 'Google'}})\nprint(urllib.request.urlopen(request).status)\n"
+    );
+    let code = "import subprocess, sys\n\ndef main(event, context):\n    return {'body': subprocess.check_output([sys.executable, 'child.py'], text=True).strip()}\n";
+    for mut function in every_python(&[("index.py", code), ("child.py", &script)]) {
+        assert_eq!(function.account().call(&[])["body"], "200");
+    }
+}
+
+#[test]
+fn logs_are_read_line_by_line() {
+    let code = "exports.main = async () => { console.log('plain'); console.error(JSON.stringify({ level: 'warn', msg: 'structured', a: 1 })); return {}; };\n";
+    for function in every_node(&[("index.js", code)]) {
+        let answer = function.call(&[]);
+        let logs = answer["logs"].as_array().unwrap();
+        let find = |message: &str| {
+            logs.iter().find(|log| log["message"] == message).unwrap_or_else(|| panic!("{answer}"))
+        };
+        assert_eq!(find("plain")["level"], "INFO");
+        assert_eq!(find("structured")["level"], "WARN");
+        assert_eq!(find("structured")["jsonPayload"], json!({ "a": 1 }));
+        for begin in ["START RequestID: ", "END RequestID: ", "REPORT RequestID: "] {
+            assert!(logs.iter().any(|log| log["message"].as_str().unwrap().starts_with(begin)), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn no_line_is_lost_in_a_flood() {
+    let code = "exports.main = async () => { for (let i = 0; i < 20000; i++) console.log('line ' + i); return {}; };\n";
+    for function in every_node(&[("index.js", code)]) {
+        assert_eq!(function.call(&[])["logs"].as_array().unwrap().len(), 20_003);
+    }
+}
+
+#[test]
+fn expectations_are_judged() {
+    for function in every_node(&[("index.js", "exports.main = async () => ({ body: '{\"a\":1}' });\n")])
+        .into_iter()
+        .take(1)
+    {
+        function.invoke(&["--expect", "status=200", "--expect", "json:/a=1"]).expect(0);
+        let run = function.invoke(&["--expect", "status=404"]).expect(6);
+        assert!(run.stdout.contains("FN0703"), "{}", run.stdout);
+        function.invoke(&["--expect", "nonsense"]).expect(2);
+        let run =
+            function.invoke(&["--format", "junit", "--repeat", "2", "--expect", "status=404"]).expect(6);
+        assert!(run.stdout.contains("tests=\"2\" failures=\"2\""), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_archive_is_run_and_the_directory_with_source() {
+    for function in
+        every_node(&[("index.js", "exports.main = async () => ({ body: 'old' });\n")]).into_iter().take(1)
+    {
+        function.run(&["pack"]).expect(0);
+        function.write("index.js", "exports.main = async () => ({ body: 'new' });\n");
+        assert_eq!(function.call(&[])["body"], "old");
+        assert_eq!(function.call(&["--source"])["body"], "new");
+        let run = function.invoke(&["--format", "text"]).expect(0);
+        assert!(run.stderr.contains("FN0602"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn another_version_of_the_interpreter_is_a_warning_or_with_strict_runtime_an_error() {
+    for mut function in every_node(&[("index.js", &node("1"))]).into_iter().take(1) {
+        function.runtime = "nodejs12";
+        let run = function.invoke(&["--format", "text"]).expect(0);
+        assert!(run.stderr.contains("warning[FN0505]: nodejs12 runs here on Node.js "), "{}", run.stderr);
+        function.invoke(&["--strict-runtime"]).expect(3);
+    }
+}
+
+#[test]
+fn a_missing_interpreter_is_named() {
+    for mut function in every_node(&[("index.js", &node("1"))]).into_iter().take(1) {
+        function.interpreter = "/nowhere/node".into();
+        assert!(function.invoke(&[]).expect(3).stdout.contains("FN0503"));
+    }
+}
+
+#[test]
+fn check_load_tells_what_the_interpreter_says() {
+    for (code, rule) in [
+        ("exports.main = () => 1;\n", None),
+        ("throw new Error('early');\n", Some("FN0316")),
+        ("exports[['ma', 'in'].join('')] = () => 1;\n", None),
+        ("exports[['ma', 'in'].join('')] = 1;\n", Some("FN0304")),
+        ("exports[['m', 'n'].join('')] = 1;\n", Some("FN0303")),
+        ("process.exit(5);\n", Some("FN0316")),
+    ] {
+        for function in every_node(&[("index.js", code)]) {
+            function.run(&["pack"]).expect(0);
+            let run = function.run(&[
+                "check",
+                "--load",
+                "--format",
+                "json",
+                "--interpreter",
+                function.interpreter.to_str().unwrap(),
+            ]);
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            let rules: Vec<_> = document["findings"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|finding| finding["code"].as_str().unwrap())
+                .collect();
+            assert_eq!(run.code, i32::from(rule.is_some()), "{code}: {document}");
+            assert!(rule.is_none_or(|rule| rules.contains(&rule)), "{code}: {document}");
+            assert!(!rules.contains(&"FN0306"), "what was guessed is known now: {document}");
+        }
+    }
+}
+
+#[test]
+fn every_template_runs_on_every_interpreter() {
+    let interpreters: Vec<_> = nodes::nodes()
+        .iter()
+        .map(|node| node.program.display().to_string())
+        .chain(pythons::pythons().iter().map(|python| python.program.display().to_string()))
+        .collect();
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = fnscaffold::fnscaffold(directory.path(), &["templates", "test", "--format", "json"]);
+    for interpreter in &interpreters {
+        command.args(["--interpreter", interpreter]);
+    }
+    let run = fnscaffold::run(command.env("FNSCAFFOLD_CACHE", cache())).expect(0);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let combinations = document["combinations"].as_array().unwrap();
+    assert_eq!(combinations.len(), 24);
+    for combination in combinations {
+        assert_eq!(
+            combination["passed"],
+            json!(["render", "parse", "pack", "check", "run"]),
+            "{combination}"
+        );
+    }
+}
+
+/// The process, all that it started and its directory.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_outlives_a_killed_fnscaffold() {
+    use std::time::{Duration, Instant};
+    let code = "require('child_process').spawn('sleep', ['987'], { stdio: 'ignore' });\nrequire('fs').writeFileSync(process.env.TMPDIR + '/../../started', String(process.pid));\nexports.main = () => { for (;;); };\n";
+    for mut function in every_node(&[("index.js", code)]).into_iter().take(1) {
+        function.timeout("60s");
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = function.command(&["invoke"]);
+        let mut child =
+            command.env("TMPDIR", temporary.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let wait = |done: &dyn Fn() -> bool| {
+            while !done() {
+                assert!(Instant::now() < until, "waited too long");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        let started = temporary.path().join("started");
+        wait(&|| std::fs::read_to_string(&started).is_ok_and(|text| !text.is_empty()));
+        let group = std::fs::read_to_string(&started).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let alive = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).any(
+                |stat| {
+                    // Behind the name: state, parent, process group.
+                    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+                    fields[0] != "Z" && fields[2] == group
+                },
+            )
+        };
+        wait(&|| !alive());
+        std::fs::remove_file(&started).unwrap();
+        wait(&|| std::fs::read_dir(temporary.path()).unwrap().next().is_none());
+    }
+}

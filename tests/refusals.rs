@@ -1,0 +1,348 @@
+//! What cannot or should not be packed: each is refused by name, and a refusal changes nothing.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests run the program from outside and fail where they stand"
+)]
+
+#[cfg(unix)]
+#[path = "common/commands.rs"]
+mod commands;
+#[path = "common/fnscaffold.rs"]
+mod fnscaffold;
+#[path = "common/trees.rs"]
+mod trees;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use fnscaffold::{fnscaffold, run};
+use trees::{MANIFEST, write_all};
+
+/// A function directory that was packed once.
+fn packed_before(directory: &Path) {
+    write_all(
+        directory,
+        &[("function.toml", MANIFEST), ("index.js", "exports.main = () => 1;\n"), ("lib/a.js", "1\n")],
+    );
+    run(&mut fnscaffold(directory, &["pack"])).expect(0);
+    // What is packed next would be another archive.
+    write_all(directory, &[("index.js", "exports.main = () => 2;\n")]);
+}
+
+/// Everything in `directory` itself and in its `dist/`.
+fn state(directory: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut state = BTreeMap::new();
+    for place in [directory.to_owned(), directory.join("dist")] {
+        for entry in fs::read_dir(place).unwrap() {
+            let path = entry.unwrap().path();
+            // A FIFO would wait for its writer.
+            let is_file = fs::symlink_metadata(&path).unwrap().is_file();
+            state
+                .insert(path.to_string_lossy().into_owned(), is_file.then(|| fs::read(&path).ok()).flatten());
+        }
+    }
+    state
+}
+
+/// The error that `pack` ends with; `pack`, `pack --dry-run` and JSON and text have to agree, and
+/// nothing may have been written.
+fn refusal(directory: &Path, code: i32) -> Value {
+    let before = state(directory);
+    let text = run(&mut fnscaffold(directory, &["pack"])).expect(code);
+    assert_eq!(text.stdout, "");
+    run(&mut fnscaffold(directory, &["pack", "--dry-run"])).expect(code);
+    let json = run(&mut fnscaffold(directory, &["pack", "--format", "json"])).expect(code);
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(document["ok"], false);
+    let error = document["error"].clone();
+    assert!(text.stderr.contains(error["message"].as_str().unwrap()), "{}", text.stderr);
+    assert!(text.stderr.contains(error["code"].as_str().unwrap()), "{}", text.stderr);
+    assert!(state(directory) == before, "a refusal wrote something");
+    error
+}
+
+#[cfg(unix)]
+mod links_and_special_files {
+    use super::*;
+    use crate::commands::{absent, succeed};
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    /// Packs a directory that `spoil` has put `path` into: refused as `code` and by name, also by
+    /// `pack --list`, found by `check`, and well again once the way out is taken.
+    fn is_refused(path: &str, code: &str, exit: i32, spoil: impl FnOnce(&Path)) -> Value {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        packed_before(directory);
+        spoil(directory);
+        let error = refusal(directory, exit);
+        assert_eq!((error["code"].as_str(), error["path"].as_str()), (Some(code), Some(path)), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(&format!("`{path}`")), "{error}");
+        let listed = run(&mut fnscaffold(directory, &["pack", "--list"])).expect(exit);
+        assert!(listed.stderr.contains(&format!("`{path}`")), "{}", listed.stderr);
+        let checked = run(&mut fnscaffold(directory, &["check", "--format", "json"])).expect(1);
+        assert!(checked.stdout.contains(code), "{}", checked.stdout);
+        let fix = error["fix"].as_str().unwrap();
+        let exclude = format!("exclude = [\"/{path}\"]");
+        assert!(fix.contains(&exclude), "{fix}");
+        write_all(directory, &[("function.toml", format!("{MANIFEST}[package]\n{exclude}\n"))]);
+        run(&mut fnscaffold(directory, &["pack"])).expect(0);
+        error
+    }
+
+    #[test]
+    fn links_inside_are_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("function");
+        write_all(
+            &directory,
+            &[("function.toml", MANIFEST), ("index.js", ""), ("lib/a.js", "a"), ("lib/b/c.js", "c")],
+        );
+        fs::create_dir_all(directory.join("node_modules/.bin")).unwrap();
+        symlink("../../lib/a.js", directory.join("node_modules/.bin/a")).unwrap();
+        symlink("lib", directory.join("library")).unwrap();
+        symlink("library/b", directory.join("b")).unwrap();
+        symlink(directory.join("lib/a.js"), directory.join("absolute.js")).unwrap();
+        // Out and in again: what it leads to is inside.
+        symlink("../function/lib/a.js", directory.join("around.js")).unwrap();
+        let listed = run(&mut fnscaffold(&directory, &["pack", "--list"])).expect(0);
+        let wanted = "absolute.js around.js b/c.js index.js lib/a.js lib/b/c.js library/a.js library/b/c.js node_modules/.bin/a";
+        assert_eq!(listed.stdout.lines().collect::<Vec<_>>().join(" "), wanted);
+        run(&mut fnscaffold(&directory, &["pack"])).expect(0);
+        let spec = fs::read(directory.join("dist/version.json")).unwrap();
+        let spec: Value = serde_json::from_slice(&spec).unwrap();
+        let entries = spec["archive"]["entries"].as_array().unwrap();
+        let hash = |path: &str| &entries.iter().find(|entry| entry["path"] == path).unwrap()["sha256"];
+        assert_eq!(hash("node_modules/.bin/a"), hash("lib/a.js"));
+        assert_eq!(hash("b/c.js"), hash("lib/b/c.js"));
+    }
+
+    #[test]
+    fn links_that_leave_are_refused() {
+        let outside = tempfile::tempdir().unwrap();
+        write_all(outside.path(), &[("secret.txt", "x"), ("directory/a.txt", "x")]);
+        for (path, target) in [
+            ("link.txt", outside.path().join("secret.txt")),
+            ("lib/link.txt", outside.path().join("secret.txt")),
+            ("tree", outside.path().join("directory")),
+            ("lib/system", "/etc".into()),
+        ] {
+            let error =
+                is_refused(path, "FN0403", 4, |directory| symlink(&target, directory.join(path)).unwrap());
+            assert!(
+                error["why"].as_str().unwrap().contains(target.file_name().unwrap().to_str().unwrap()),
+                "{error}"
+            );
+        }
+        // A name that only begins as the directory's does is another directory.
+        let directory = tempfile::tempdir().unwrap();
+        write_all(
+            directory.path(),
+            &[("app/function.toml", MANIFEST), ("app/index.js", ""), ("app-2/a.js", "")],
+        );
+        symlink("../app-2/a.js", directory.path().join("app/a.js")).unwrap();
+        let run = run(&mut fnscaffold(&directory.path().join("app"), &["pack"])).expect(4);
+        assert!(run.stderr.contains("FN0403") && run.stderr.contains("`a.js`"), "{}", run.stderr);
+    }
+
+    #[test]
+    fn links_that_loop_or_lead_nowhere_are_refused() {
+        for (path, target) in [
+            ("self", "self"),
+            ("lib/up", ".."),
+            ("lib/here", "."),
+            ("here", "."),
+            ("gone.js", "nothing.js"),
+            ("lib/gone", "../nothing/at/all"),
+            ("through", "index.js/x"),
+        ] {
+            is_refused(path, "FN0404", 4, |directory| symlink(target, directory.join(path)).unwrap());
+        }
+        let directory = tempfile::tempdir().unwrap();
+        packed_before(directory.path());
+        symlink("two", directory.path().join("one")).unwrap();
+        symlink("one", directory.path().join("two")).unwrap();
+        let error = refusal(directory.path(), 4);
+        assert_eq!(
+            (error["code"].as_str(), error["path"].as_str()),
+            (Some("FN0404"), Some("one")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn special_files_are_refused() {
+        is_refused("lib/pipe", "FN0405", 4, |directory| {
+            succeed(Command::new("mkfifo").arg(directory.join("lib/pipe")));
+        });
+        is_refused("socket", "FN0405", 4, |directory| {
+            drop(UnixListener::bind(directory.join("socket")).unwrap())
+        });
+        is_refused("null", "FN0403", 4, |directory| symlink("/dev/null", directory.join("null")).unwrap());
+    }
+
+    #[test]
+    fn names_that_not_every_system_can_hold_are_refused() {
+        for name in ["back\\slash.js", "line\nbreak.js", "bell\u{7}.js"] {
+            let directory = tempfile::tempdir().unwrap();
+            packed_before(directory.path());
+            fs::write(directory.path().join(name), "").unwrap();
+            let error = refusal(directory.path(), 4);
+            assert_eq!(error["code"], "FN0402", "{error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(&name[..4]) && !message.contains(char::is_control), "{message}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        packed_before(directory.path());
+        // Not every file system takes such a name.
+        if fs::write(directory.path().join(OsStr::from_bytes(b"caf\xe9.js")), "").is_ok() {
+            let error = refusal(directory.path(), 4);
+            assert_eq!(error["code"], "FN0402", "{error}");
+            assert!(error["message"].as_str().unwrap().contains("caf"), "{error}");
+        }
+    }
+
+    /// The exit code and standard error of `pack`, run by somebody without privileges; nothing when this
+    /// machine offers no way to be that.
+    fn pack_as_nobody(directory: &Path) -> Option<(i32, String)> {
+        let program = env!("CARGO_BIN_EXE_fnscaffold");
+        let scratch = tempfile::tempdir().unwrap();
+        let mut command = fnscaffold(directory, &["pack"]);
+        if fs::read(directory.join("unreadable-by-all")).is_ok() {
+            // Root reads everything, and its build directory may be out of reach for others.
+            let copy = scratch.path().join("fnscaffold");
+            fs::copy(program, &copy).unwrap();
+            fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).arg("pack");
+            command.current_dir(directory);
+        }
+        let output = command.output().ok()?;
+        Some((output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap()))
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for path in ["lib/a.js", "lib"] {
+            let directory = place.path().join(path.replace('/', "-"));
+            fs::create_dir(&directory).unwrap();
+            packed_before(&directory);
+            write_all(&directory, &[("unreadable-by-all", "")]);
+            let set =
+                |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            set(&directory, 0o777);
+            set(&directory.join("unreadable-by-all"), 0o000);
+            let ours = format!("{MANIFEST}[package]\nexclude = ['unreadable-by-all']\n");
+            write_all(&directory, &[("function.toml", ours)]);
+            let Some((code, _)) = pack_as_nobody(&directory) else {
+                return absent("user but root");
+            };
+            assert_eq!(code, 0, "what is left out need not be readable");
+            write_all(&directory, &[("index.js", "exports.main = () => 3;\n")]);
+            let before = state(&directory);
+            set(&directory.join(path), 0o000);
+            let (code, stderr) = pack_as_nobody(&directory).unwrap();
+            set(&directory.join(path), 0o755);
+            assert_eq!(code, 3, "{stderr}");
+            assert!(stderr.contains("FN0501") && stderr.contains(&format!("{path}`")), "{stderr}");
+            assert!(state(&directory) == before);
+        }
+    }
+}
+
+/// Digits that look drawn by lot, and are not.
+fn digits(length: usize, alphabet: &[u8]) -> String {
+    let mut state = 7_u64;
+    let digit = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(alphabet[(state >> 33) as usize % alphabet.len()])
+    };
+    (0..length).map(digit).collect()
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A private key in nothing but its form. In pieces, so that no scanner of this repository minds.
+fn key(end: &str) -> String {
+    let body = digits(1600, BASE64);
+    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {0}-----{end}{1}{end}-----END {0}-----{end}", "PRIVATE KEY", lines.join(end))
+}
+
+/// Files that look like secrets: path, text, and a piece that nothing may print.
+fn secrets() -> Vec<(&'static str, String)> {
+    let token = format!("t1.9eu{}.{}", digits(180, &BASE64[..62]), digits(86, &BASE64[..62]));
+    let authorized = format!(
+        "{{\n \"id\": \"ajeabcdefghijklmnopq\",\n \"service_account_id\": \"ajeabcdefghijklmnopq\",\n \
+         \"private_key\": \"PLEASE DO NOT REMOVE THIS LINE!\\n{}\"\n}}\n",
+        key("\\n")
+    );
+    vec![
+        ("account.json", authorized),
+        ("certificates/server.pem", key("\n")),
+        ("lib/keys.js", format!("module.exports = \"{}\";\n", key("\\n"))),
+        ("config/token.txt", token.clone()),
+        ("index.js", format!("const token = \"{token}\";\nexports.main = () => token;\n")),
+        // Far into a file that is read in pieces.
+        ("large.txt", format!("{}{}", "Nothing here.\n".repeat(1_300_000), key("\n"))),
+    ]
+}
+
+#[test]
+fn secrets_are_refused_unless_allowed() {
+    for (path, text) in secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        packed_before(directory);
+        write_all(directory, &[(path, &text)]);
+        let error = refusal(directory, 4);
+        assert_eq!((error["code"].as_str(), error["path"].as_str()), (Some("FN0401"), Some(path)), "{error}");
+        let line =
+            text.lines().position(|line| line.contains("BEGIN") || line.contains("t1.9eu")).unwrap() + 1;
+        assert_eq!(error["line"], line, "{error}");
+        let secret = &text[text.len() - 100..text.len() - 70];
+        assert!(!error.to_string().contains(secret), "{error}");
+        let checked = run(&mut fnscaffold(directory, &["check", "--format", "json"])).expect(1);
+        assert!(checked.stdout.contains("FN0401") && !checked.stdout.contains(secret), "{}", checked.stdout);
+        run(&mut fnscaffold(directory, &["pack", "--allow-secret", "another.txt"])).expect(4);
+        run(&mut fnscaffold(directory, &["pack", "--allow-secret", &path[..path.len() - 1]])).expect(4);
+        run(&mut fnscaffold(directory, &["pack", "--force"])).expect(4);
+        run(&mut fnscaffold(directory, &["pack", "--allow-secret", path])).expect(0);
+        write_all(directory, &[("more.txt", "so that there is something to pack")]);
+        run(fnscaffold(directory, &["pack"]).env("FNSCAFFOLD_ALLOW_SECRET", path)).expect(0);
+        if let Some((parent, _)) = path.split_once('/') {
+            write_all(directory, &[("more.txt", "and again")]);
+            run(&mut fnscaffold(directory, &["pack", "--allow-secret", parent])).expect(0);
+        }
+    }
+}
+
+#[test]
+fn environment_files_that_are_brought_back_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    packed_before(directory);
+    write_all(directory, &[(".env", "MODE=production\n")]);
+    run(&mut fnscaffold(directory, &["pack"])).expect(0);
+    write_all(directory, &[(".fnignore", "!.env\n")]);
+    let error = refusal(directory, 4);
+    assert_eq!((error["code"].as_str(), error["path"].as_str()), (Some("FN0401"), Some(".env")), "{error}");
+    run(&mut fnscaffold(directory, &["pack", "--allow-secret", ".env"])).expect(0);
+}
+
+#[test]
+fn nothing_left_to_pack_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    write_all(directory.path(), &[(".fnignore", "*\n")]);
+    assert_eq!(refusal(directory.path(), 4)["code"], "FN0409");
+}

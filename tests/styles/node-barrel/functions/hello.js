@@ -1,0 +1,1 @@
+exports.hello = async (event, context) => ({ statusCode: 200, body: "Hello!" });

@@ -1,0 +1,4 @@
+module.exports = {
+  ...require("./functions/hello"),
+  goodbye: require("./functions/goodbye").handler,
+};

@@ -1,0 +1,5 @@
+const { Driver } = require("ydb-sdk");
+
+exports.handler = async (event, context) => {
+  return { statusCode: 200, body: typeof Driver };
+};

@@ -1,0 +1,6 @@
+from tools import logged
+
+
+@logged("hello")
+def handler(event, context):
+    return {"statusCode": 200, "body": "Hello!"}

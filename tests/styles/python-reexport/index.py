@@ -1,0 +1,3 @@
+from service.http import handler
+
+__all__ = ["handler"]
