@@ -98,7 +98,9 @@ mod tests {
             let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
             if let Some(flag) = argument.get_long().filter(|_| takes_value) {
                 let variable = format!("FNSCAFFOLD_{}", flag.to_uppercase().replace('-', "_"));
-                if argument.get_env().is_none_or(|name| *name != *variable) {
+                // The common --format has the variable, and values of its own.
+                let is_another = command.get_name() == "spec" && flag == "format";
+                if !is_another && argument.get_env().is_none_or(|name| *name != *variable) {
                     wrong.push(format!("{} --{flag}: {variable}", command.get_name()));
                 }
             }
