@@ -13,6 +13,7 @@ mod metadata;
 mod namespace;
 mod output;
 mod process;
+mod recall;
 mod served;
 mod server;
 mod survey;
