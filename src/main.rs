@@ -29,6 +29,9 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    if let Some(failure) = outside::emulator::entered() {
+        return failure;
+    }
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let terminal = Terminal::new(&cli.common.manners());
