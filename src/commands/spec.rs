@@ -25,7 +25,7 @@ use crate::outside::terminal::Format;
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "What a format cannot carry is said on standard error. --json puts both into one JSON document."
+    after_help = "What a format cannot carry is said on standard error; --json puts both into one JSON document.\nA file in the function directory is packed like any other, so write it beside: fnscaffold -C my-app spec --format terraform > main.tf"
 )]
 pub struct Spec {
     #[command(subcommand)]

@@ -94,7 +94,7 @@ fn function(subject: &Subject<'_>, label: &str) -> Result<Block> {
     };
     add(Attribute::new("name", text(&subject.manifest.name)));
     if let Some(id) = &subject.choices.folder_id {
-        add(Attribute::new("folder_id", text(&id)));
+        add(Attribute::new("folder_id", text(id)));
     }
     add(Attribute::new("user_hash", text(&subject.archive.sha256)));
     add(Attribute::new("runtime", text(&version.runtime)));
@@ -217,10 +217,10 @@ fn log_options(options: &LogOptions) -> Block {
         block = block.add_attribute(("disabled", true));
     }
     if let Some(id) = &options.group_id {
-        block = block.add_attribute(("log_group_id", text(&id)));
+        block = block.add_attribute(("log_group_id", text(id)));
     }
     if let Some(id) = &options.folder_id {
-        block = block.add_attribute(("folder_id", text(&id)));
+        block = block.add_attribute(("folder_id", text(id)));
     }
     if let Some(level) = options.min_level {
         block = block.add_attribute(("min_level", level.id().to_ascii_uppercase()));
