@@ -170,6 +170,11 @@ impl Spec {
             return Ok(Exit::Done);
         }
         findings.iter().for_each(|finding| terminal.warn(finding));
+        if consumer == Consumer::Github {
+            terminal.note(
+                "it takes the secret YC_SA_JSON_CREDENTIALS, and without --folder-id the variable YC_FOLDER_ID",
+            );
+        }
         terminal.say_bytes(written.text.as_bytes())?;
         Ok(Exit::Done)
     }
@@ -321,6 +326,12 @@ fn write_new(context: &Context, target: &Path, text: &str) -> Result<()> {
 }
 
 fn not_written(consumer: Consumer, loss: &Loss, lines: &Lines) -> Box<Finding> {
+    if consumer == Consumer::Rest {
+        // The request carries all of function.toml. What it lacks, only flags say.
+        return finding::SPEC_LOSS
+            .finding(format!("{} lacks `{}`", consumer.title(), loss.key))
+            .fix(loss.why.as_str());
+    }
     let problem = finding::SPEC_LOSS
         .finding(format!("{} does not carry `{}`", consumer.title(), loss.key))
         .why(loss.why.as_str())
