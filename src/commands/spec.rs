@@ -80,6 +80,7 @@ enum SpecVerb {
 struct Diff {
     /// A function directory, function.toml, or a file in one of the formats
     a: PathBuf,
+    /// The one to compare it with
     b: PathBuf,
     #[command(flatten)]
     reading: ReadingFlags,
