@@ -47,7 +47,8 @@ fn main() -> ExitCode {
 fn refuse(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
+            // A reader that has gone away has seen enough.
+            let _ = terminal::say_help(&error.render());
             Exit::Done
         }
         _ if terminal::json_is_asked_for() => {

@@ -70,6 +70,8 @@ struct Dev {
     port: u16,
     err: Arc<Mutex<String>>,
     rest_of_out: Option<JoinHandle<String>>,
+    /// Where it makes temporary directories.
+    homes: TempDir,
 }
 
 impl Dev {
@@ -79,11 +81,13 @@ impl Dev {
 
     /// The server, or what it said instead of starting.
     fn try_start(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+        let homes = TempDir::new().unwrap();
         let mut child = Command::new(FNSCAFFOLD)
             .args(["dev", "--port", "0", "--format", "json"])
             .args(arguments)
             .current_dir(root)
             .env_remove("FNSCAFFOLD_IAM_TOKEN")
+            .env("TMPDIR", homes.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -114,7 +118,7 @@ impl Dev {
             let _ = out.read_to_string(&mut rest);
             rest
         }));
-        Ok(Self { child, document, port, err, rest_of_out })
+        Ok(Self { child, document, port, err, rest_of_out, homes })
     }
 
     fn err(&self) -> String {
@@ -216,6 +220,8 @@ fn templates_answer_the_token_document() {
         return;
     }
     for (lang, mode, runtime) in [
+        ("nodejs", "context", "nodejs16"),
+        ("nodejs", "api", "nodejs16"),
         ("nodejs", "context", "nodejs22"),
         ("nodejs", "api", "nodejs22"),
         ("python", "context", "python311"),
@@ -304,11 +310,13 @@ fn a_request_in_flight_is_finished_by_the_old_code() {
     let port = dev.port;
     let flying = thread::spawn(move || request(port, "GET", "/", &[], b""));
     dev.says("waiting");
+    let waiting = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    sleep(Duration::from_millis(200));
     node(root.path(), "exports.main = () => ({ body: 'new' });");
     dev.says("reloaded in ");
     // Not one of these waits for the old one.
     assert_eq!(dev.get("/").text(), "new");
-    assert_eq!(dev.get("/").text(), "new");
+    assert_eq!(waiting.join().unwrap().text(), "new");
     fs::write(&gate, "").unwrap();
     assert_eq!(flying.join().unwrap().text(), "old");
 }
@@ -408,11 +416,12 @@ fn one_call_at_a_time() {
     node(root.path(), code);
     let dev = Dev::start(root.path(), &["func"]);
     let port = dev.port;
+    assert_eq!(dev.get("/").text(), "1");
     // One that leaves does not make room while its call goes on.
     for _ in 0..5 {
         let mut leaver = TcpStream::connect(("127.0.0.1", port)).unwrap();
         leaver.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        sleep(Duration::from_millis(5));
+        sleep(Duration::from_millis(10));
     }
     let all: Vec<_> = (0..12).map(|_| thread::spawn(move || request(port, "GET", "/", &[], b""))).collect();
     for one in all {
@@ -492,14 +501,13 @@ fn signals_end_it_cleanly() {
         return;
     }
     let root = TempDir::new().unwrap();
-    let homes = TempDir::new().unwrap();
     node(root.path(), FAMILY);
     for signal in [Signal::TERM, Signal::INT] {
-        let temporary = format!("--directory={}", root.path().display());
-        let mut dev = Dev::start(homes.path(), &[&temporary, "func"]);
+        let mut dev = Dev::start(root.path(), &["func"]);
         let processes = family(&dev);
         assert_eq!(dev.signal(signal).code(), Some(0), "{signal:?}");
         processes.into_iter().for_each(is_gone);
+        assert_eq!(fs::read_dir(dev.homes.path()).unwrap().count(), 0);
     }
 }
 
@@ -534,6 +542,9 @@ def main(event, context):
     dev.signal(Signal::KILL);
     other.signal(Signal::KILL);
     processes.into_iter().for_each(is_gone);
+    for dev in [&dev, &other] {
+        until("the end of its directories", || fs::read_dir(dev.homes.path()).unwrap().count() == 0);
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub struct Man {
 
 impl Schema {
     pub fn run(self, context: &Context) -> Result<Exit> {
-        context.terminal.say_bytes(&schema::json(self.name))?;
+        context.terminal.say_bytes(schema::json(self.name))?;
         Ok(Exit::Done)
     }
 }

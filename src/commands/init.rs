@@ -13,7 +13,8 @@ use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
 use crate::model::template::render_manifest;
-use crate::outside::disk::{self, Files, Stage};
+use crate::outside::disk::{self, Files};
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Adopt code that is already there: write function.toml beside it

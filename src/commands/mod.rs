@@ -10,7 +10,9 @@ use crate::model::finding::{Exit, Result};
 use crate::model::spec::Consumer;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
+mod access;
 mod check;
+mod deploy;
 mod dev;
 mod doctor;
 mod explain;
@@ -19,11 +21,14 @@ mod init;
 mod invoke;
 mod new;
 mod pack;
+mod public;
+mod rollback;
 mod running;
 mod runtimes;
 mod spec;
 mod templates;
 mod verify;
+mod versions;
 
 /// Flags that every verb takes.
 #[derive(Debug, Args)]
@@ -134,6 +139,10 @@ pub enum Verb {
     Check(check::Check),
     Verify(verify::Verify),
     Spec(spec::Spec),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Public(public::Public),
     Invoke(invoke::Invoke),
     Dev(dev::Dev),
     Doctor(doctor::Doctor),
@@ -156,6 +165,10 @@ impl Verb {
             Self::Check(verb) => verb.run(context),
             Self::Verify(verb) => verb.run(context),
             Self::Spec(verb) => verb.run(context),
+            Self::Deploy(verb) => verb.run(context),
+            Self::Versions(verb) => verb.run(context),
+            Self::Rollback(verb) => verb.run(context),
+            Self::Public(verb) => verb.run(context),
             Self::Invoke(verb) => verb.run(context),
             Self::Dev(verb) => verb.run(context),
             Self::Doctor(verb) => verb.run(context),

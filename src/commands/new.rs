@@ -15,8 +15,9 @@ use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::packing;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Write a new function: handler, manifest, archive and version spec

@@ -1,7 +1,7 @@
 //! `pack`: a function directory in, its archive and version.json out, together.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -10,15 +10,18 @@ use crate::commands::Context;
 use crate::model::archive::{Content, Level};
 use crate::model::finding::{Exit, Result};
 use crate::model::manifest::Manifest;
-use crate::model::package::{self, DIST_FILES};
+use crate::model::package::{self, DIST_FILES, Packing};
 use crate::model::project::{DIST, beside_archive};
+use crate::model::report::{self, Report};
 use crate::model::selection::LeftOutBy;
 use crate::model::settings::parse_runtime;
 use crate::model::tree_view::human_size;
 use crate::model::version::VersionSpec;
-use crate::outside::disk::{self, Collected, Stage};
+use crate::outside::disk::{self, Collected, SourceFile};
 use crate::outside::emulator;
 use crate::outside::packing;
+use crate::outside::progress::Progress;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
 /// Rebuild the archive and version.json from the function directory
@@ -33,6 +36,18 @@ pub struct Pack {
     /// The interpreter for --vendor, instead of the one on PATH; may be repeated, the one that fits is taken
     #[arg(long, value_name = "PATH", env = "FNSCAFFOLD_INTERPRETER", hide_env = true, value_delimiter = ',')]
     interpreter: Vec<PathBuf>,
+    /// Say what takes the space, as a table or as a page with a map of it, and write nothing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        env = "FNSCAFFOLD_REPORT",
+        hide_env = true,
+        num_args = 0..=1,
+        default_missing_value = "text",
+        conflicts_with = "list"
+    )]
+    report: Option<ReportForm>,
     /// How hard to compress
     #[arg(
         long,
@@ -52,6 +67,12 @@ pub struct Pack {
         value_delimiter = ','
     )]
     allow_secret: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ReportForm {
+    Text,
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -83,26 +104,65 @@ impl Pack {
             LevelName::Default => Level::Default,
             LevelName::Best => Level::Best,
         };
-        let packing = packing::settings(level, &self.allow_secret)?;
-        let (spec, changed) = if context.dry_run {
-            (package::build(&manifest, &collected.files, &packing, io::sink())?, false)
-        } else {
-            let stage = Stage::within(&context.directory)?;
-            let lang = parse_runtime(&manifest.version.runtime)?.lang;
-            let archive = stage.create(lang.archive_name())?;
-            let spec = package::build(&manifest, &collected.files, &packing, archive)?;
-            for (name, bytes) in beside_archive(&spec) {
-                stage.write(name, &bytes)?;
-            }
-            let changed = stage.differs_from(&context.directory.join(DIST), &DIST_FILES)?;
-            if changed {
-                stage.become_dist(&context.directory, &DIST_FILES)?;
-            }
-            (spec, changed)
+        let files = &collected.files;
+        let settings = packing::settings(level, &self.allow_secret)?;
+        let bytes: u64 = files.iter().map(Content::size).sum();
+        let passes = if level == Level::Best && self.report.is_none() { 2 } else { 1 };
+        let progress = Progress::of(&context.terminal, "packing", bytes.saturating_mul(passes));
+        let advance = |bytes| progress.advance(bytes);
+        let packing = Packing { progress: &advance, ..settings };
+        if let Some(form) = self.report {
+            let weighed = package::weigh(files, &packing)?;
+            drop(progress);
+            say_report(&context.terminal, &manifest, &weighed, form)?;
+            return Ok(Exit::Done);
+        }
+        // Before, not after: so that the records of 100,000 entries are held once.
+        let usual = match level {
+            Level::Best => Some(package::archive_size(files, &Packing { level: Level::Default, ..packing })?),
+            _ => None,
         };
-        report(context, &manifest, &spec, changed)?;
+        let (spec, changed) = if context.dry_run {
+            (package::build(&manifest, files, &packing, io::sink())?, false)
+        } else {
+            write(&context.directory, &manifest, files, &packing)?
+        };
+        let saved = usual.map(|usual| usual.saturating_sub(spec.archive.size));
+        drop(progress);
+        say_packed(context, &manifest, &spec, changed, saved)?;
         Ok(Exit::Done)
     }
+}
+
+/// Makes `dist/`, and says whether it is another one than before.
+fn write(
+    directory: &Path,
+    manifest: &Manifest,
+    files: &[SourceFile],
+    packing: &Packing<'_>,
+) -> Result<(VersionSpec, bool)> {
+    let stage = Stage::within(directory)?;
+    let archive = stage.create(parse_runtime(&manifest.version.runtime)?.lang.archive_name())?;
+    let spec = package::build(manifest, files, packing, archive)?;
+    for (name, bytes) in beside_archive(&spec) {
+        stage.write(name, &bytes)?;
+    }
+    let changed = stage.differs_from(&directory.join(DIST), &DIST_FILES)?;
+    if changed {
+        stage.become_dist(directory, &DIST_FILES)?;
+    }
+    Ok((spec, changed))
+}
+
+fn say_report(terminal: &Terminal, manifest: &Manifest, report: &Report, form: ReportForm) -> Result<()> {
+    if terminal.format != Format::Text {
+        return terminal.say_json(&json!({ "ok": true, "function": manifest.name, "report": report }));
+    }
+    if form == ReportForm::Html {
+        let archive = parse_runtime(&manifest.version.runtime)?.lang.archive_name();
+        return terminal.say_bytes(report::page(report, &manifest.name, archive)?.as_bytes());
+    }
+    terminal.say(&report::table(report, terminal.verbose).join("\n"))
 }
 
 fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
@@ -133,19 +193,30 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: bool) -> Result<()> {
+/// What was done; of `--level best` also what it `saved`.
+fn say_packed(
+    context: &Context,
+    manifest: &Manifest,
+    spec: &VersionSpec,
+    changed: bool,
+    saved: Option<u64>,
+) -> Result<()> {
     let terminal = &context.terminal;
     let archive = &spec.archive;
     let warning = package::judge_archive_size(&format!("{DIST}/{}", archive.file), archive.size);
     if terminal.format != Format::Text {
-        return terminal.say_json(&json!({
+        let mut document = json!({
             "ok": true,
             "dryRun": context.dry_run,
             "changed": changed,
             "function": manifest.name,
             "archive": archive,
             "findings": warning.into_iter().collect::<Vec<_>>(),
-        }));
+        });
+        if let Some(saved) = saved {
+            document["saved"] = json!(saved);
+        }
+        return terminal.say_json(&document);
     }
     if terminal.quiet {
         return Ok(());
@@ -162,6 +233,11 @@ fn report(context: &Context, manifest: &Manifest, spec: &VersionSpec, changed: b
         archive.size,
         archive.sha256
     ))?;
+    if let Some(saved) = saved {
+        let usual = archive.size + saved;
+        let percent = saved as f64 / usual as f64 * 100.0;
+        terminal.note(&format!("level best: {saved} bytes ({percent:.1}%) smaller than the default level"));
+    }
     let unpacked: u64 = archive.entries.iter().map(|entry| entry.size).sum();
     terminal.detail(&format!("unpacked: {}", human_size(unpacked)));
     if let Some(warning) = warning {

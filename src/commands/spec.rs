@@ -16,8 +16,9 @@ use crate::model::settings::{DEFAULT_NAME, parse_runtime, suggest_name};
 use crate::model::spec::difference::{Difference, differences};
 use crate::model::spec::{self, Choices, Code, Consumer, Loss, Reading, Subject};
 use crate::model::version::{self, VersionSpec};
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::judging::Judging;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::Format;
 
 /// Print the same version for another consumer, compare two, or take one over

@@ -14,6 +14,7 @@ pub enum Exit {
     Usage = 2,
     Environment = 3,
     Refused = 4,
+    Remote = 5,
     Function = 6,
     Interrupted = 130,
 }
@@ -319,6 +320,28 @@ rules! {
         "What the templates render differs from what is on disk. `fnscaffold templates render --all -o DIR --force` writes it anew."
     TEMPLATE_TEST "FN0804" "template-test" Error Findings
         "A combination of template and runtime did not render, parse, pack, check or run. The message says which step failed."
+
+    // The cloud.
+    CLOUD_REFUSED "FN0901" "cloud-refused" Error Remote
+        "The cloud understood the request and refused it: a missing role, a quota, a value that it does not take. Its own message, the request's id for its support, and the link to the build log, where it gave one, are shown. Nothing that was not reported as done was done."
+    CLOUD_UNREACHABLE "FN0902" "cloud-unreachable" Error Remote
+        "No whole answer came from the cloud, also after several attempts: no connection, a timeout, a connection that broke, or an answer that is not the API's, as a proxy gives. HTTPS_PROXY and NO_PROXY are honoured; --endpoint (YC_ENDPOINT) may point to the wrong server. The message says whether it is known what was done."
+    VERSION_FAILED "FN0903" "version-failed" Error Remote
+        "The cloud began to make the version and did not finish: the build failed, or the version did not become active. Tags stay where they were. The cloud's message and the link to the build log are shown."
+    VERSION_PENDING "FN0904" "version-pending" Error Remote
+        "The version was neither ready nor refused within --wait. The cloud may still finish it: `fnscaffold versions` shows its state, and the next `fnscaffold deploy` takes it up instead of making another. Tags stay where they were."
+    CREDENTIALS_MISSING "FN0905" "credentials-missing" Error Usage
+        "Nothing says who calls the cloud. Looked for, in this order: --token-file, --key-file, YC_IAM_TOKEN, YC_TOKEN, YC_SERVICE_ACCOUNT_KEY_FILE, the profile of yc in ~/.config/yandex-cloud/config.yaml, and the metadata service of a virtual machine. `YC_IAM_TOKEN=$(yc iam create-token)` is enough for a while; a service account's key lasts."
+    CREDENTIALS_INVALID "FN0906" "credentials-invalid" Error Usage
+        "A token, a service account's key or the profile of yc was found but cannot be used. A key is the JSON that `yc iam key create` writes, with id, service_account_id and private_key."
+    SMOKE_FAILED "FN0907" "smoke-failed" Error Remote
+        "The new version is active but did not answer the --smoke event as --expect asks. Tags stay where they were; only `$latest`, which the platform moves itself, is the new version."
+    NOT_DEPLOYED "FN0908" "not-deployed" Error Remote
+        "The cloud has no such function, version or tag, or no earlier version to go back to. `fnscaffold versions` lists what there is; `fnscaffold deploy` makes the function and a version."
+    PUBLIC_TOKEN "FN0909" "public-token" Error Refused
+        "The handler answers with an IAM token. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else, or, if that is truly wanted, add --yes."
+    PUBLIC "FN0910" "public" Warning Refused
+        "Everyone on the internet may call a public function, and pays nothing for it: you do. `fnscaffold public off` takes it back."
 }
 
 #[cfg(test)]

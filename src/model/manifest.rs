@@ -323,6 +323,46 @@ mod tests {
 
     const SMALL: &str = "name = \"my-app\"\n[version]\nruntime = \"nodejs22\"\nentrypoint = \"index.main\"\n";
 
+    const PIECES: &[&str] = &[
+        "name",
+        "version",
+        "[version]",
+        "[[version]]",
+        "[package]",
+        "include",
+        "[version.environment]",
+        "a.b",
+        " = ",
+        "\n",
+        "\"x\"",
+        "'''",
+        "\"\"\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "1",
+        "-inf",
+        "1979-05-27",
+        "true",
+        "#",
+        "\\u{d800}",
+        "é",
+    ];
+
+    /// As deep as a parser without a limit would not survive.
+    #[test]
+    fn no_depth_overflows_the_stack() {
+        for (open, close) in [("[", "]"), ("{a=", "}")] {
+            for depth in [100, 100_000] {
+                let text = format!("name = {}1{}", open.repeat(depth), close.repeat(depth));
+                assert_eq!(parse(&text).unwrap_err().rule.id, "FN0202");
+            }
+        }
+        assert!(parse(&format!("{} = 1", "a.".repeat(100_000) + "a")).is_err());
+    }
+
     #[test]
     fn defaults_fill_what_is_absent() {
         let (manifest, lines) = parse(SMALL).unwrap();
@@ -406,6 +446,13 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC*") {
             let _ = parse(&text);
+        }
+
+        /// Closer to a manifest than any text is.
+        #[test]
+        fn no_pieces_panic(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..30)) {
+            let _ = parse(&pieces.concat());
+            let _ = parse(&[SMALL, &pieces.concat()].concat());
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod answers;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod archive;
+pub mod cloud;
 pub mod event;
 pub mod finding;
 pub mod javascript;
@@ -16,6 +17,7 @@ pub mod options;
 pub mod package;
 pub mod project;
 pub mod python;
+pub mod report;
 pub mod request;
 pub mod rules;
 pub mod runtime;

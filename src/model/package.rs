@@ -1,10 +1,11 @@
 //! A manifest and the selected files in, the archive's bytes and the version spec that matches them out.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::model::archive::{self, Content, DosDate, Level, Scratch, UNPACKED_LIMIT, Window};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
+use crate::model::report::{self, Report};
 use crate::model::schema::SchemaName;
 use crate::model::secret;
 use crate::model::settings::parse_runtime;
@@ -25,6 +26,19 @@ pub struct Packing<'a> {
     pub scratch: &'a (dyn Fn() -> Result<Box<dyn Scratch>> + Sync),
     /// Told the bytes that were read since it was told last.
     pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl<'a> Packing<'a> {
+    fn options(&self, inspect: &'a (dyn Fn(Window<'_>) -> Result<()> + Sync)) -> archive::Options<'a> {
+        archive::Options {
+            level: self.level,
+            date: self.date,
+            threads: self.threads,
+            scratch: self.scratch,
+            inspect,
+            progress: self.progress,
+        }
+    }
 }
 
 /// A file that is only in memory.
@@ -72,15 +86,7 @@ pub fn build<C: Content>(
         Some(problem) if !is_allowed(window.path, packing.allow_secret) => Err(problem),
         _ => Ok(()),
     };
-    let options = archive::Options {
-        level: packing.level,
-        date: packing.date,
-        threads: packing.threads,
-        scratch: packing.scratch,
-        inspect: &inspect,
-        progress: packing.progress,
-    };
-    let written = archive::write(files, &options, out)?;
+    let written = archive::write(files, &packing.options(&inspect), out)?;
     let file = runtime.lang.archive_name();
     if let Some(problem) =
         judge_archive_size(file, written.size).filter(|f| f.severity == finding::Severity::Error)
@@ -96,12 +102,35 @@ pub fn build<C: Content>(
     VersionSpec::of(manifest, record)
 }
 
+/// What takes the space in the archive that [`build`] would write, also where it would refuse to.
+/// `files` are in the order of the archive.
+///
+/// # Errors
+/// Those of [`archive::write`].
+pub fn weigh<C: Content>(files: &[C], packing: &Packing<'_>) -> Result<Report> {
+    let written = archive::write(files, &packing.options(&|_| Ok(())), io::sink())?;
+    let entries = written.entries.into_iter().zip(written.packed);
+    let entries = entries.map(|(record, compressed)| report::Entry {
+        path: record.path,
+        weight: report::Weight { size: record.size, compressed },
+    });
+    Ok(Report::of(files, entries.collect(), written.size))
+}
+
+/// The size of the archive that [`build`] would write.
+///
+/// # Errors
+/// Those of [`archive::write`].
+pub fn archive_size<C: Content>(files: &[C], packing: &Packing<'_>) -> Result<u64> {
+    Ok(archive::write(files, &packing.options(&|_| Ok(())), io::sink())?.size)
+}
+
 /// The finding for all files of an archive together.
 pub fn judge_unpacked_size(bytes: u64) -> Option<Box<Finding>> {
     (bytes > UNPACKED_LIMIT).then(|| {
         finding::TOO_LARGE
             .finding(format!("the files have {bytes} bytes, the platform unpacks at most {UNPACKED_LIMIT}"))
-            .fix("exclude what the function does not need: `fnscaffold pack --list` shows sizes")
+            .fix("exclude what the function does not need: `fnscaffold pack --report` shows what takes the space")
     })
 }
 
@@ -114,7 +143,7 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
                     "the archive has {bytes} bytes, the platform takes at most {}",
                     archive::ARCHIVE_LIMIT
                 ))
-                .fix("exclude what the function does not need: `fnscaffold pack --list` shows sizes")
+                .fix("exclude what the function does not need: `fnscaffold pack --report` shows what takes the space")
                 .at(file),
         )
     } else if bytes > archive::DIRECT_UPLOAD_LIMIT {
@@ -124,7 +153,7 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
                     "the archive has {bytes} bytes, a direct upload at most {}",
                     archive::DIRECT_UPLOAD_LIMIT
                 ))
-                .fix("upload it to an Object Storage bucket, or exclude what the function does not need")
+                .fix("upload it to an Object Storage bucket, or exclude what `fnscaffold pack --report` shows to be needless")
                 .at(file),
         )
     } else {

@@ -85,7 +85,7 @@ impl Project {
 /// What stands beside the archive in `dist/`: version.json, and the schemas for editors.
 pub fn beside_archive(spec: &VersionSpec) -> Vec<(&'static str, Vec<u8>)> {
     let mut files = vec![(version::FILE, spec.to_json())];
-    files.extend(SchemaName::ALL.map(|name| (name.file(), schema::json(name))));
+    files.extend(SchemaName::ALL.map(|name| (name.file(), schema::json(name).to_vec())));
     files
 }
 

@@ -157,6 +157,8 @@ fn build(builder: &GitignoreBuilder) -> Result<Gitignore> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn selection(include: &[&str], exclude: &[&str], fnignore: &str) -> Selection {
@@ -227,5 +229,19 @@ mod tests {
             (problem.rule.id, problem.path.as_deref(), problem.line),
             ("FN0216", Some(".fnignore"), Some(2))
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_patterns_are_refused_or_used(
+            patterns in proptest::collection::vec("[a-c*?!/\\[\\]{},\\\\# .-]{0,9}", 0..6),
+            fnignore in "\\PC*",
+            path in "[a-c.]{1,3}(/[a-c. ]{1,3}){0,3}",
+        ) {
+            let package = Package { include: patterns.clone(), exclude: patterns };
+            if let Ok(selection) = Selection::new(&package, Some(&fnignore)) {
+                let _ = selection.takes(&path);
+            }
+        }
     }
 }

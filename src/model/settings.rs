@@ -387,4 +387,14 @@ mod tests {
         assert!(parse_entrypoint("index.class", Lang::Python).is_err());
         assert!(parse_entrypoint("index.delete", Lang::Nodejs).is_ok());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_value_is_judged(text in "\\PC{0,20}|[0-9]{0,25}([MGmgsS][Bb]?)?|[a-z./]{0,9}") {
+            let _ = (parse_runtime(&text), parse_memory(&text), parse_timeout(&text), check_name(&text));
+            for lang in Lang::ALL {
+                let _ = parse_entrypoint(&text, lang);
+            }
+        }
+    }
 }

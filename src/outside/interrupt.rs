@@ -13,6 +13,8 @@ use crate::outside::permissions::{Access, set_modes};
 /// Directories that exist only while a verb is at work.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 static ARMED: Once = Once::new();
+/// What a person who stops a verb now should know.
+static STANDING: Mutex<String> = Mutex::new(String::new());
 /// What the first signal does instead of ending the process.
 static STOP: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
@@ -60,7 +62,18 @@ fn take_back() {
         // A prompt hides the cursor while it waits.
         let _ = err.write_all(b"\x1b[?25h\n");
     }
+    let standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !standing.is_empty() {
+        let _ = writeln!(err, "interrupted: {standing}");
+    }
     std::process::exit(Exit::Interrupted as i32);
+}
+
+/// From now on a signal ends the process with this on standard error: how things stand elsewhere, where
+/// nothing can be taken back.
+pub fn stand(standing: &str) {
+    arm();
+    standing.clone_into(&mut STANDING.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// Makes a directory that is removed when a signal comes, until [`release`]. A signal waits meanwhile, so

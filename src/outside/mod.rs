@@ -6,6 +6,7 @@
 )]
 
 pub mod clock;
+pub mod cloud;
 pub mod disk;
 pub mod emulator;
 pub mod interrupt;
@@ -13,4 +14,6 @@ pub mod journal;
 pub mod judging;
 pub mod packing;
 pub mod permissions;
+pub mod progress;
+pub mod stage;
 pub mod terminal;

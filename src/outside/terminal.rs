@@ -3,7 +3,9 @@
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
@@ -45,7 +47,8 @@ Examples:
   fnscaffold new                                  ask, then write my-app/
   fnscaffold new --lang python --mode api         write my-app/ without asking
   fnscaffold -C my-app check                      judge it before it is deployed
-  fnscaffold -C my-app pack && fnscaffold -C my-app verify";
+  fnscaffold -C my-app invoke                     call it here, under the real interpreter
+  fnscaffold -C my-app deploy -n                  see what would change in the cloud";
 
 /// How the process may speak and whether a person is there to be asked.
 #[derive(Debug, Clone)]
@@ -54,6 +57,7 @@ pub struct Terminal {
     pub verbose: bool,
     pub quiet: bool,
     interactive: bool,
+    watched: bool,
     color_out: bool,
     color_err: bool,
 }
@@ -67,6 +71,9 @@ pub struct Manners {
     /// None of --yes and --no-input was given.
     pub may_ask: bool,
 }
+
+/// Whether a line of [`Terminal::progress`] stands on the terminal.
+static PROGRESS: AtomicBool = AtomicBool::new(false);
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -99,6 +106,10 @@ impl Terminal {
                 && !ci
                 && io::stdin().is_terminal()
                 && io::stderr().is_terminal(),
+            watched: text
+                && !manners.quiet
+                && io::stderr().is_terminal()
+                && env::var_os("TERM").is_none_or(|term| term != "dumb"),
             color_out: text && colored(io::stdout().is_terminal()),
             color_err: colored(io::stderr().is_terminal()),
         }
@@ -111,6 +122,7 @@ impl Terminal {
             verbose: false,
             quiet: false,
             interactive: false,
+            watched: false,
             color_out: false,
             color_err: false,
         }
@@ -118,6 +130,11 @@ impl Terminal {
 
     pub const fn can_ask(&self) -> bool {
         self.interactive
+    }
+
+    /// Whether somebody sees what moves on standard error.
+    pub const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// A line of the result, on standard output.
@@ -150,6 +167,7 @@ impl Terminal {
 
     /// A line for the person, on standard error; `--quiet` mutes it.
     pub fn note(&self, line: &str) {
+        self.end_progress();
         if !self.quiet && self.format == Format::Text {
             complain(&format!("{line}\n"));
         }
@@ -166,6 +184,23 @@ impl Terminal {
         painted(text, FAINT, self.color_err)
     }
 
+    /// A line that the next one replaces, on a terminal; elsewhere only `--verbose` shows it.
+    pub fn progress(&self, line: &str) {
+        if self.quiet || self.format != Format::Text || !can_erase() {
+            self.detail(line);
+        } else {
+            PROGRESS.store(true, Ordering::Relaxed);
+            complain(&format!("\r\x1b[2K{}", self.faint_err(line)));
+        }
+    }
+
+    /// Takes the last line of [`Self::progress`] away.
+    pub fn end_progress(&self) {
+        if PROGRESS.swap(false, Ordering::Relaxed) {
+            complain("\r\x1b[2K");
+        }
+    }
+
     /// A line that only `--verbose` shows.
     pub fn detail(&self, line: &str) {
         if self.verbose {
@@ -175,6 +210,7 @@ impl Terminal {
 
     /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
     pub fn warn(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
             complain(&self.render(finding, self.color_err));
         }
@@ -183,6 +219,7 @@ impl Terminal {
     /// The finding that ended the verb, where the contract wants it: text on standard error, or the
     /// one JSON document on standard output.
     pub fn fail(&self, finding: &Finding) {
+        self.end_progress();
         if self.format == Format::Text {
             let help = painted("help:", FAINT, self.color_err);
             let id = finding.rule.id;
@@ -333,6 +370,22 @@ impl Terminal {
     }
 }
 
+/// Help and version, in one write: clap's own printing takes one for each piece.
+///
+/// # Errors
+/// As [`Terminal::say`].
+pub fn say_help(text: &StyledStr) -> Result<()> {
+    let manners = Manners {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        verbose: false,
+        may_ask: false,
+    };
+    let colored = Terminal::new(&manners).color_out;
+    print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
+}
+
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
 pub fn json_is_asked_for() -> bool {
     let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
@@ -366,6 +419,11 @@ fn left(error: &dialoguer::Error) -> Box<Finding> {
         .finding("could not ask on this terminal")
         .why(error.to_string())
         .fix("pass the answers as flags and add --no-input")
+}
+
+/// Whether standard error is a terminal that can take a line back.
+fn can_erase() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn painted(text: &str, style: Style, color: bool) -> String {

@@ -1,5 +1,6 @@
 //! `invoke`: a call in, what the platform would answer out, from the real interpreter on this machine.
 
+mod remote;
 mod request;
 mod speech;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::Context;
+use crate::commands::access::Place;
 use crate::commands::running::RunArgs;
 use crate::model::archive::{Archive, Record};
 use crate::model::event::choices::CHOICES;
@@ -32,7 +34,7 @@ use crate::outside::emulator::{
 };
 use crate::outside::terminal::Terminal;
 
-/// Call the function here, under the real interpreter
+/// Call the function: here, under the real interpreter, or with --remote in the cloud
 ///
 /// What the archive holds is unpacked, its dependencies are installed by the real npm or pip (once: they
 /// are cached), and the handler gets what the platform would hand it. The answer's body goes to standard
@@ -52,6 +54,14 @@ pub struct Invoke {
     source: bool,
     #[command(flatten)]
     run: RunArgs,
+    /// Call what is deployed instead; --token-file and the like are then for the cloud
+    #[arg(long, help_heading = "The cloud")]
+    remote: bool,
+    /// With --remote: the version that has this tag, instead of the newest
+    #[arg(long, value_name = "TAG", env = "FNSCAFFOLD_TAG", hide_env = true, help_heading = "The cloud")]
+    tag: Option<String>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// One call and what came of it.
@@ -66,6 +76,9 @@ struct Done {
 
 impl Invoke {
     pub fn run(self, context: &Context) -> Result<Exit> {
+        if self.remote {
+            return self.call_remote(context);
+        }
         let terminal = &context.terminal;
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let runtime = parse_runtime(&manifest.version.runtime)?;
@@ -105,7 +118,7 @@ impl Invoke {
         for _ in 0..self.repeat {
             done.push(self.call(context, &mut emulator, &speech, &redactor, &expectations, memory)?);
         }
-        speech.say(&done, &interpreter)
+        speech.say(&done, Some(&interpreter))
     }
 
     /// Makes one call and tells of it.

@@ -62,11 +62,25 @@ impl RequestArgs {
         request_id: &str,
         trace_id: &str,
     ) -> Result<std::result::Result<Call, Response>> {
+        if self.is_event() {
+            return self.event_payload(context, request_id).map(Ok);
+        }
+        Ok(receive(self.request(&context.directory, request_id, trace_id)?))
+    }
+
+    /// Whether an event is given as such, not as an HTTP request.
+    pub const fn is_event(&self) -> bool {
+        self.event.is_some() || self.event_template.is_some()
+    }
+
+    /// # Errors
+    /// As [`Self::payload`]; [`finding::ANSWER_INVALID`] also when no event is given.
+    pub fn event_payload(&self, context: &Context, request_id: &str) -> Result<Call> {
         let integration = |of_template| if self.raw { Integration::Raw } else { of_template };
         if let Some(name) = &self.event_template {
             let fixture = fixtures::find(name)?;
             let payload = self.fixture_event(fixture, request_id)?;
-            return Ok(Ok(Call { integration: integration(fixture.integration), payload }));
+            return Ok(Call { integration: integration(fixture.integration), payload });
         }
         if let Some(file) = &self.event {
             let payload = disk::read_argument(&context.directory, file)?;
@@ -79,9 +93,9 @@ impl RequestArgs {
                     .why(error.to_string())
                     .fix("correct it, or pass any text as it is with --raw"));
             }
-            return Ok(Ok(Call { integration, payload: payload.into_bytes() }));
+            return Ok(Call { integration, payload: payload.into_bytes() });
         }
-        Ok(receive(self.request(&context.directory, request_id, trace_id)?))
+        Err(finding::ANSWER_INVALID.finding("no event is given").fix("--event or --event-template"))
     }
 
     fn fixture_event(&self, fixture: &Fixture, request_id: &str) -> Result<Vec<u8>> {
@@ -89,7 +103,9 @@ impl RequestArgs {
         Ok(fixture.event(&moment, &self.set)?.to_string().into_bytes())
     }
 
-    fn request(&self, directory: &Path, request_id: &str, trace_id: &str) -> Result<Request> {
+    /// # Errors
+    /// As [`Self::payload`].
+    pub fn request(&self, directory: &Path, request_id: &str, trace_id: &str) -> Result<Request> {
         let body = match &self.data {
             None => Vec::new(),
             Some(data) => match data.strip_prefix('@') {

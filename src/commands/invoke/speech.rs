@@ -134,7 +134,7 @@ impl Speech {
     ///
     /// # Errors
     /// Those of [`Terminal::say_json`].
-    pub fn say(&self, calls: &[Done], interpreter: &Interpreter) -> Result<Exit> {
+    pub fn say(&self, calls: &[Done], interpreter: Option<&Interpreter>) -> Result<Exit> {
         let problem = calls.iter().find_map(|done| done.answer.trouble.as_ref().or(done.unmet.first()));
         if self.terminal.format == Format::Junit {
             self.terminal.say_bytes(junit::report(&self.function, &self.cases(calls)).as_bytes())?;
@@ -144,12 +144,11 @@ impl Speech {
                 .iter()
                 .map(|done| self.document(done, logs.1.remove(&done.request_id).unwrap_or_default()))
                 .collect();
-            let mut document = json!({
-                "ok": problem.is_none(),
-                "runtime": self.runtime,
-                "interpreter": { "path": interpreter.path, "version": interpreter.version },
-                "calls": calls,
-            });
+            let mut document = json!({ "ok": problem.is_none(), "runtime": self.runtime });
+            if let Some(interpreter) = interpreter {
+                document["interpreter"] = json!({ "path": interpreter.path, "version": interpreter.version });
+            }
+            document["calls"] = json!(calls);
             if let Some(problem) = problem {
                 document["error"] = json!(problem);
             }

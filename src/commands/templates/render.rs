@@ -13,8 +13,9 @@ use super::{Combination, Filter};
 use crate::commands::Context;
 use crate::model::finding::{self, Exit, Result};
 use crate::model::template::Templates;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::packing;
+use crate::outside::stage::Stage;
 use crate::outside::terminal::Format;
 
 /// Write function directories, as LANG/MODE/RUNTIME, or compare them with what is there

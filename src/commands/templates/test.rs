@@ -112,7 +112,9 @@ impl Test {
         }
         let mut said: Vec<&Finding> = Vec::new();
         for outcome in outcomes {
-            let findings = [&outcome.warning, &outcome.skipped, &outcome.failed];
+            // The line above names the interpreter already.
+            let warning = outcome.warning.as_ref().filter(|_| terminal.verbose);
+            let findings = [warning, outcome.skipped.as_ref(), outcome.failed.as_ref()];
             for problem in findings.into_iter().flatten() {
                 // Many combinations lack the same interpreter.
                 if !said.contains(&&**problem) {
@@ -120,6 +122,11 @@ impl Test {
                     said.push(problem);
                 }
             }
+        }
+        let elsewhere = count(|outcome| outcome.warning.is_some());
+        if elsewhere > 0 {
+            let on = "on another version than their runtime's (-v says which)";
+            terminal.note(&format!("{elsewhere} combinations ran {on}"));
         }
         let verdict = if failed == 0 { terminal.good("ok") } else { terminal.bad("failed") };
         terminal

@@ -116,3 +116,25 @@ fn read_failed(error: &io::Error) -> Box<Finding> {
     }
     unreadable("the archive is damaged").why(shown(&error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_path_that_is_accepted_stays_inside(
+            path in prop_oneof!["\\PC{0,20}", "(\\.|\\.\\.|/|\\\\|a|c:|\t| ){0,9}"],
+        ) {
+            if check_path(&path).is_ok() {
+                let inside = |part| matches!(part, Component::Normal(_));
+                prop_assert!(Path::new(&path).components().all(inside), "{path:?}");
+                prop_assert!(!path.contains(['\\', '\t']) && !path.starts_with("c:"));
+            }
+        }
+    }
+}

@@ -4,41 +4,37 @@
 //! names. The container is written by the `zip` crate: an entry reaches it as a ZIP entry that is
 //! already compressed and is copied raw, so nothing here decides how a directory of a ZIP looks.
 
+mod buffer;
 mod fail_once;
 mod queue;
+mod worker;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::mpsc;
 use std::thread;
 
-use libdeflater::{CompressionLvl, Compressor};
+use libdeflater::CompressionLvl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zip::read::read_zipfile_from_stream;
 use zip::result::ZipError;
-use zip::write::{SimpleFileOptions, StreamWriter};
-use zip::{CompressionMethod, System, ZipArchive, ZipWriter};
+use zip::write::StreamWriter;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use self::fail_once::FailOnce;
-use self::queue::{OVERHEAD, Queue};
-use crate::model::archive::{ChangedWhileRead, check_path};
+use self::queue::Queue;
+use self::worker::{Body, Packed, Worker};
+use crate::model::archive::check_path;
 use crate::model::finding::{self, Finding, Result};
 
 /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
 /// streamed through the `zip` crate's own deflate. Part of the format: moving it changes the bytes.
-const HELD_LIMIT: u64 = 16 << 20;
+const HELD_LIMIT: u64 = 12 << 20;
 
-/// Bytes that a streamed file is read in.
-const WINDOW: usize = 512 << 10;
-
-/// Bytes of the window before that are shown again at the start of the next one, so that what lies
-/// across a border is seen whole. Longer than the longest private key in use.
-const OVERLAP: usize = 16 << 10;
-
-/// A worker's buffers up to this size are kept from entry to entry.
-const KEPT_BUFFER: usize = 512 << 10;
+/// Bytes that are written at once.
+const OUTPUT: usize = 64 << 10;
 
 /// One worker for each of this many bytes to pack, each file counted with `FILE_EFFORT` on top. Below
 /// two of them no thread is started.
@@ -86,7 +82,8 @@ pub enum Level {
 impl Level {
     fn libdeflate(self) -> CompressionLvl {
         match self {
-            Self::Fast => CompressionLvl::fastest(),
+            // `fastest` stores.
+            Self::Fast => CompressionLvl::new(1).unwrap_or_default(),
             Self::Default => CompressionLvl::default(),
             Self::Best => CompressionLvl::best(),
         }
@@ -140,7 +137,7 @@ pub struct Options<'a> {
     pub date: DosDate,
     /// Workers at most. Does not change the bytes.
     pub threads: usize,
-    /// Called for each file of more than 16 MiB.
+    /// Called for each file of more than 12 MiB.
     pub scratch: &'a (dyn Fn() -> Result<Box<dyn Scratch>> + Sync),
     /// Sees every byte of every file before it is packed; its error ends the packing.
     pub inspect: &'a (dyn Fn(Window<'_>) -> Result<()> + Sync),
@@ -167,6 +164,8 @@ pub struct Written {
     pub sha256: String,
     /// In the order of the archive.
     pub entries: Vec<Record>,
+    /// Bytes that each entry takes in the archive, its headers included.
+    pub packed: Vec<u64>,
 }
 
 /// Writes an archive of `entries` to `out`, front to back, never seeking.
@@ -193,10 +192,10 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
         }
     }
     let hashing = Hashing::new(FailOnce::new(out));
-    let buffered = BufWriter::with_capacity(WINDOW.min(64 << 10), hashing);
+    let buffered = BufWriter::with_capacity(OUTPUT, hashing);
     // Not `ZipWriter::new_stream`: that one would put a data descriptor after each entry.
     let zip = ZipWriter::new(StreamWriter::new(buffered));
-    let mut archive = Appender { zip, date: options.date, records: Vec::with_capacity(sorted.len()) };
+    let mut archive = Appender { zip, date: options.date, records: Vec::new(), packed: Vec::new() };
     let effort: u64 = sorted.iter().map(|entry| entry.size() + FILE_EFFORT).sum();
     let most = if options.level == Level::Best { BEST_WORKERS } else { usize::MAX };
     let workers = usize::try_from(effort / EFFORT_PER_WORKER).unwrap_or(usize::MAX);
@@ -225,10 +224,18 @@ fn pack_in_parallel<C: Content, W: Write>(
             let (queue, sender) = (&queue, sender.clone());
             scope.spawn(move || {
                 let mut worker = Worker::new(options);
-                while let Some(index) = queue.take() {
-                    let packed = worker.pack(sorted[index]);
-                    queue.packed(index, sorted[index].size(), &packed);
-                    if sender.send((index, packed)).is_err() {
+                while let Some(batch) = queue.take() {
+                    let mut done = Vec::with_capacity(batch.len());
+                    for index in batch {
+                        let packed = worker.pack(sorted[index]);
+                        let failed = packed.is_err();
+                        done.push((index, packed));
+                        if failed {
+                            break;
+                        }
+                    }
+                    queue.packed(&done, |index| sorted[index].size());
+                    if sender.send(done).is_err() {
                         return;
                     }
                 }
@@ -240,15 +247,17 @@ fn pack_in_parallel<C: Content, W: Write>(
         let mut turn = 0;
         // In turn, so the first error met here is that of the lowest name: the queue gives out every
         // entry below a failed one.
-        let result = receiver.iter().try_for_each(|(index, packed)| {
-            ready.insert(index, packed);
+        let result = receiver.iter().try_for_each(|done| {
+            ready.extend(done);
+            let (mut held, mut streamed) = (0, 0);
             while let Some(packed) = ready.remove(&turn) {
-                let packed = packed?;
-                let (held, streamed) = (packed.held(), packed.is_streamed());
+                let packed: Packed = packed?;
+                held += packed.held();
+                streamed += usize::from(packed.is_streamed());
                 archive.append(packed)?;
-                queue.appended(held, streamed);
                 turn += 1;
             }
+            queue.appended(held, streamed);
             Ok(())
         });
         queue.close();
@@ -256,139 +265,12 @@ fn pack_in_parallel<C: Content, W: Write>(
     })
 }
 
-/// An entry that is ready to be appended.
-struct Packed {
-    record: Record,
-    mode: u32,
-    body: Body,
-}
-
-enum Body {
-    Held {
-        method: CompressionMethod,
-        crc32: u32,
-        data: Vec<u8>,
-    },
-    /// An archive of this one entry.
-    Streamed(Box<dyn Scratch>),
-}
-
-impl Packed {
-    fn held(&self) -> u64 {
-        match &self.body {
-            Body::Held { data, .. } => data.len() as u64 + OVERHEAD,
-            Body::Streamed(_) => 0,
-        }
-    }
-
-    const fn is_streamed(&self) -> bool {
-        matches!(self.body, Body::Streamed(_))
-    }
-}
-
-/// What one thread needs to read and compress one entry after the other.
-struct Worker<'a> {
-    options: &'a Options<'a>,
-    compressor: Compressor,
-    content: Vec<u8>,
-    deflated: Vec<u8>,
-}
-
-impl<'a> Worker<'a> {
-    fn new(options: &'a Options<'a>) -> Self {
-        let compressor = Compressor::new(options.level.libdeflate());
-        Self { options, compressor, content: Vec::new(), deflated: Vec::new() }
-    }
-
-    fn pack<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        let packed = if entry.size() <= HELD_LIMIT { self.hold(entry) } else { self.stream(entry) };
-        for buffer in [&mut self.content, &mut self.deflated] {
-            if buffer.len() > KEPT_BUFFER {
-                *buffer = Vec::new();
-            }
-        }
-        packed
-    }
-
-    fn hold<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        // At most `HELD_LIMIT`.
-        let size = entry.size() as usize;
-        // One byte more shows that the file has grown.
-        enlarge(&mut self.content, size + 1);
-        enlarge(&mut self.deflated, size);
-        let mut reader = entry.open()?;
-        let got = fill(&mut reader, &mut self.content[..=size])
-            .map_err(|error| unreadable(entry.path(), &error))?;
-        if got != size {
-            return Err(changed(entry.path()));
-        }
-        let content = &self.content[..size];
-        (self.options.inspect)(Window { path: entry.path(), content, line: 1 })?;
-        // Room for less than the content: what deflate does not make smaller is stored.
-        let room = &mut self.deflated[..size.saturating_sub(1)];
-        let (method, data) = match self.compressor.deflate_compress(content, room) {
-            Ok(length) if length > 0 => (CompressionMethod::Deflated, self.deflated[..length].to_vec()),
-            _ => (CompressionMethod::Stored, content.to_vec()),
-        };
-        let body = Body::Held { method, crc32: crc32fast::hash(content), data };
-        let record = record(entry, Sha256::new_with_prefix(content));
-        (self.options.progress)(entry.size());
-        Ok(Packed { record, mode: mode(content), body })
-    }
-
-    fn stream<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        let path = entry.path();
-        enlarge(&mut self.content, OVERLAP + WINDOW);
-        let mut reader = entry.open()?;
-        let mut one = ZipWriter::new(FailOnce::new((self.options.scratch)()?));
-        let mut sha256 = Sha256::new();
-        let (mut size, mut line, mut overlap) = (0, 1, 0);
-        let mut mode_found = None;
-        loop {
-            let got = fill(&mut reader, &mut self.content[overlap..overlap + WINDOW])
-                .map_err(|error| unreadable(path, &error))?;
-            size += got as u64;
-            if size > entry.size() || (got == 0 && size < entry.size()) {
-                return Err(changed(path));
-            }
-            if got == 0 {
-                break;
-            }
-            let content = &self.content[..overlap + got];
-            (self.options.inspect)(Window { path, content, line })?;
-            let new = &content[overlap..];
-            sha256.update(new);
-            if mode_found.is_none() {
-                mode_found = Some(mode(new));
-                one.start_file(path, self.streamed_options()).map_err(|error| unwritable(&error))?;
-            }
-            one.write_all(new).map_err(|error| unwritable(&error.into()))?;
-            let kept = content.len().min(OVERLAP);
-            let gone = content.len() - kept;
-            line += u32::try_from(memchr::memchr_iter(b'\n', &content[..gone]).count()).unwrap_or(u32::MAX);
-            self.content.copy_within(gone..gone + kept, 0);
-            overlap = kept;
-            (self.options.progress)(got as u64);
-        }
-        let mut scratch = one.finish().map_err(|error| unwritable(&error))?.into_inner();
-        scratch.seek(SeekFrom::Start(0)).map_err(|error| unwritable(&error.into()))?;
-        let record = record(entry, sha256);
-        Ok(Packed { record, mode: mode_found.unwrap_or(PLAIN), body: Body::Streamed(scratch) })
-    }
-
-    fn streamed_options(&self) -> SimpleFileOptions {
-        SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(self.options.level.zlib()))
-            .system(System::Unix)
-    }
-}
-
 /// The archive as it grows.
 struct Appender<W: Write> {
     zip: ZipWriter<StreamWriter<BufWriter<Hashing<FailOnce<W>>>>>,
     date: DosDate,
     records: Vec<Record>,
+    packed: Vec<u64>,
 }
 
 impl<W: Write> Appender<W> {
@@ -397,17 +279,20 @@ impl<W: Write> Appender<W> {
         let appended = match body {
             Body::Held { method, crc32, data } => {
                 let header = local_header(&record, method, crc32, data.len());
-                let mut entry = header.chain(data.as_slice());
+                let mut entry = header.chain(&*data);
                 read_zipfile_from_stream(&mut entry)
                     .and_then(|file| file.ok_or(ZipError::FileNotFound))
                     .and_then(|file| self.zip.raw_copy_file_touch(file, self.date.0, Some(mode)))
+                    .map(|()| data.len() as u64)
             }
             Body::Streamed(scratch) => ZipArchive::new(scratch).and_then(|mut one| {
                 let file = one.by_index_raw(0)?;
-                self.zip.raw_copy_file_touch(file, self.date.0, Some(mode))
+                let compressed = file.compressed_size();
+                self.zip.raw_copy_file_touch(file, self.date.0, Some(mode)).map(|()| compressed)
             }),
         };
-        appended.map_err(|error| unwritable(&error))?;
+        let compressed = appended.map_err(|error| unwritable(&error))?;
+        self.packed.push(compressed + headers(&record.path));
         self.records.push(record);
         Ok(())
     }
@@ -418,8 +303,13 @@ impl<W: Write> Appender<W> {
             stream.into_inner().into_inner().map_err(|error| unwritable(&error.into_error().into()))?;
         hashing.inner.flush().map_err(|error| unwritable(&error.into()))?;
         let (size, sha256) = hashing.finish();
-        Ok(Written { size, sha256, entries: self.records })
+        Ok(Written { size, sha256, entries: self.records, packed: self.packed })
     }
+}
+
+/// Bytes of an entry's two headers (APPNOTE.TXT 4.3.7 and 4.3.12), which both hold its name.
+const fn headers(path: &str) -> u64 {
+    30 + 46 + 2 * path.len() as u64
 }
 
 /// The local header (APPNOTE.TXT 4.3.7) that makes compressed data an entry the `zip` crate can copy.
@@ -480,18 +370,6 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-const PLAIN: u32 = 0o644;
-const PROGRAM: u32 = 0o755;
-
-/// The mode that unpacking gives: programs can be run, whatever the disk that they came from says.
-fn mode(content: &[u8]) -> u32 {
-    if content.starts_with(b"#!") || content.starts_with(b"\x7fELF") { PROGRAM } else { PLAIN }
-}
-
-fn record<C: Content>(entry: &C, sha256: Sha256) -> Record {
-    Record { path: entry.path().to_owned(), size: entry.size(), sha256: hex(sha256) }
-}
-
 pub(super) fn hex(sha256: Sha256) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let bytes = sha256.finalize();
@@ -500,42 +378,6 @@ pub(super) fn hex(sha256: Sha256) -> String {
         .flat_map(|byte| [byte >> 4, byte & 15])
         .map(|digit| char::from(DIGITS[usize::from(digit)]))
         .collect()
-}
-
-fn enlarge(buffer: &mut Vec<u8>, length: usize) {
-    if buffer.len() < length {
-        // Fresh, not resized: zeroed pages cost nothing until they are used.
-        *buffer = vec![0; length];
-    }
-}
-
-/// Reads until `buffer` is full or the file ends, and gives the number of bytes.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match reader.read(&mut buffer[got..]) {
-            Ok(0) => break,
-            Ok(more) => got += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(got)
-}
-
-fn changed(path: &str) -> Box<Finding> {
-    finding::FILE_CHANGED
-        .finding(format!("`{path}` changed while it was read"))
-        .why("the archive would hold a state that never existed")
-        .fix("run the command again when the file is at rest")
-        .at(path)
-}
-
-fn unreadable(path: &str, error: &io::Error) -> Box<Finding> {
-    if error.get_ref().is_some_and(|inner| inner.is::<ChangedWhileRead>()) {
-        return changed(path);
-    }
-    finding::IO.finding(format!("could not read `{path}`: {error}")).at(path)
 }
 
 fn unwritable(error: &ZipError) -> Box<Finding> {

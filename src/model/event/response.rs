@@ -241,7 +241,7 @@ fn plain(value: &Value) -> Cow<'_, str> {
 }
 
 /// The beginning of a text that a handler made, without what could drive a terminal.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     const LONGEST: usize = 500;
     let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {

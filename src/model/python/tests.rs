@@ -398,7 +398,7 @@ fn requirements_are_read_as_pip_reads_them() {
         ("foo==1.0+local", None),
         ("requests==2.31.0 \\\n    --hash=sha256:aaaa \\\n    --hash=sha256:bbbb", None),
         (
-            "--index-url https://pypi.org/simple\n--extra-index-url=https://x.y/simple\n-i https://z\nrequests",
+            "--index-url https://packages.example/simple\n--extra-index-url=https://x.y/simple\n-i https://z\nrequests",
             None,
         ),
         (

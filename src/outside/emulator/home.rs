@@ -11,8 +11,9 @@ use crate::model::archive;
 use crate::model::finding::Result;
 use crate::model::runtime::Lang;
 use crate::model::sources::Sources;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::permissions::{Access, make_program, set_modes};
+use crate::outside::stage::Stage;
 
 /// How the platform names the directories of a function. Source: the vendor's page
 /// functions/concepts/runtime/environment-variables.

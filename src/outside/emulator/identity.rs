@@ -1,10 +1,10 @@
 //! Whose token a function gets: a service account or none in, a token that never prints itself out.
 
-use std::fmt;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::model::cloud::token::Secret;
 use crate::model::finding::{self, Result};
 use crate::outside::disk;
 
@@ -16,22 +16,6 @@ const FAKE: &str = "fake-iam-token-from-fnscaffold";
 
 /// Seconds that the platform's tokens live at most, and that its pages show.
 const LIFETIME: u64 = 43_200;
-
-/// A text that Debug does not show and Display does not have.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
 
 /// The service account's token, or that there is none because the function has no service account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,14 +39,12 @@ impl Identity {
             (None, Ok(text)) if !text.trim().is_empty() => (text, VARIABLE.to_owned()),
             _ => return Ok(Self::Fake),
         };
-        let text = text.trim();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(finding::ANSWER_INVALID
+        Secret::of(&text).map(Self::Real).ok_or_else(|| {
+            finding::ANSWER_INVALID
                 .finding(format!("{from} holds no IAM token"))
                 .why("a token is one line of visible ASCII characters")
-                .fix(format!("`yc iam create-token > {from}`, or leave it out and take a fake one")));
-        }
-        Ok(Self::Real(Secret(text.to_owned())))
+                .fix(format!("`yc iam create-token > {from}`, or leave it out and take a fake one"))
+        })
     }
 
     /// The token document, as the context and the metadata service give it. `serial` tells fake tokens
@@ -91,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print() {
-        let identity = Identity::Real(Secret("t1.9euelZq".to_owned()));
+        let identity = Identity::Real(Secret::of("t1.9euelZq").unwrap());
         assert!(!format!("{identity:?}").contains("t1."));
     }
 

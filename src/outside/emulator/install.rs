@@ -13,8 +13,9 @@ use super::interpreter::{self, Interpreter};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::Sources;
-use crate::outside::disk::{self, Stage};
+use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
+use crate::outside::stage::Stage;
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "1";

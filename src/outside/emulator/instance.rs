@@ -265,7 +265,14 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
             command.arg(own.join("bootstrap.js"))
         }
         // Without the packages of this machine, which the platform does not have.
-        Lang::Python => command.args(["-S", "-s", "-B"]).arg(own.join("bootstrap.py")),
+        Lang::Python => {
+            command.args(["-S", "-s", "-B"]);
+            if let Some(Debugger::Debugpy { .. }) = start.debugger {
+                // Breakpoints in modules that are part of the interpreter would be missed.
+                command.args(["-X", "frozen_modules=off"]);
+            }
+            command.arg(own.join("bootstrap.py"))
+        }
     };
     command.current_dir(code).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true);

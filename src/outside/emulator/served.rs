@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::debugger::Debugger;
 use super::deployed::Deployed;
@@ -123,7 +123,7 @@ struct Running {
     source: Source,
     deployed: Arc<tokio::sync::Mutex<Deployed>>,
     /// Another took its place.
-    retired: AtomicBool,
+    retired: watch::Sender<bool>,
     loaded: AtomicBool,
     /// The request whose output is heard.
     request: Arc<Mutex<Option<Arc<str>>>>,
@@ -185,13 +185,16 @@ impl Served {
         performing.await.unwrap_or_else(|_| Response::refusal(500, "the emulator failed", &request_id))
     }
 
-    /// Waits until the version of the moment has nothing else to do.
+    /// Waits until the version of the moment has nothing else to do. Who waits for one that another takes
+    /// the place of goes there.
     async fn turn(&self) -> (Arc<Running>, OwnedMutexGuard<Deployed>) {
         loop {
             let running = self.current();
-            let deployed = Arc::clone(&running.deployed).lock_owned().await;
-            if !running.retired.load(Ordering::Relaxed) {
-                return (running, deployed);
+            let mut retired = running.retired.subscribe();
+            tokio::select! {
+                biased;
+                _ = retired.wait_for(|retired| *retired) => {}
+                deployed = Arc::clone(&running.deployed).lock_owned() => return (running, deployed),
             }
         }
     }
@@ -339,7 +342,7 @@ impl Served {
             return;
         }
         let old = std::mem::replace(&mut *current, Arc::clone(running));
-        old.retired.store(true, Ordering::Relaxed);
+        old.retired.send_replace(true);
         tokio::spawn(async move {
             let last = Arc::clone(&old.deployed).lock_owned().await;
             // Ending a process and removing its directory takes its time.
@@ -441,7 +444,11 @@ fn prepare(
     };
     let files = Files::from(source.files.as_slice());
     let function = Function {
-        code: Code::Archive(&files),
+        // A debugger stops where the files are that are being edited.
+        code: match place.debug_port {
+            Some(_) => Code::Directory(&place.directory, &files),
+            None => Code::Archive(&files),
+        },
         manifest: &source.manifest,
         runtime: source.runtime,
         interpreter: &source.interpreter,
@@ -453,7 +460,7 @@ fn prepare(
     Ok(Running {
         source,
         deployed: Arc::new(tokio::sync::Mutex::new(deployed)),
-        retired: AtomicBool::new(false),
+        retired: watch::Sender::new(false),
         loaded: AtomicBool::new(false),
         request,
         timeout,

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{Content, HELD_LIMIT, Packed};
+use super::worker::Packed;
+use super::{Content, HELD_LIMIT};
 use crate::model::finding::Result;
 
 /// Bytes that all entries under way may hold together. One entry is always let in.
@@ -12,6 +13,10 @@ const BUDGET: u64 = 24 << 20;
 
 /// What an entry under way costs beside its content: names, headers, allocator.
 pub const OVERHEAD: u64 = 1 << 10;
+
+/// Entries that are given out together hold at most this, so that few locks and wake-ups are needed for
+/// thousands of small files.
+const BATCH: u64 = 256 << 10;
 
 /// Streamed entries that may wait for their turn at once, each with an open scratch file.
 const SCRATCH_LIMIT: usize = 32;
@@ -31,6 +36,8 @@ struct State {
     bytes: u64,
     /// Streamed entries that are under way or wait for their turn.
     scratches: usize,
+    /// Threads that wait for room.
+    waiting: usize,
     /// Entries from this one on are not needed any more: one before them failed.
     end: usize,
 }
@@ -45,61 +52,92 @@ impl Queue {
                 streamed.push_back(index);
             }
         }
-        let state = State { held, streamed, bytes: 0, scratches: 0, end: sorted.len() };
+        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len() };
         Self { state: Mutex::new(state), room: Condvar::new() }
     }
 
-    /// The next entry, when there is room for it. Entries are given out in order, those to stream
+    /// The next entries, when there is room for them. They are given out in order, those to stream
     /// apart, so what the archive waits for is always under way or done, and room always comes.
-    pub fn take(&self) -> Option<usize> {
+    pub fn take(&self) -> Option<Vec<usize>> {
         let mut state = self.lock();
         loop {
             let end = state.end;
             let streamed = state.streamed.front().copied().filter(|index| *index < end);
-            let held = state.held.front().copied().filter(|(index, _)| *index < end);
             if let Some(index) = streamed.filter(|_| state.scratches < SCRATCH_LIMIT) {
                 state.streamed.pop_front();
                 state.scratches += 1;
-                return Some(index);
+                return Some(vec![index]);
             }
-            if let Some((index, size)) = held {
-                let cost = under_way(size);
-                if state.bytes == 0 || state.bytes + cost <= BUDGET {
-                    state.held.pop_front();
-                    state.bytes += cost;
-                    return Some(index);
+            if state.held.front().is_some_and(|(index, _)| *index < end) {
+                let batch = state.take_held();
+                if !batch.is_empty() {
+                    return Some(batch);
                 }
             } else if streamed.is_none() {
                 return None;
             }
+            state.waiting += 1;
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 
-    pub fn packed(&self, index: usize, size: u64, packed: &Result<Packed>) {
+    pub fn packed(&self, done: &[(usize, Result<Packed>)], size: impl Fn(usize) -> u64) {
         let mut state = self.lock();
-        match packed {
-            Ok(packed) if packed.is_streamed() => {}
-            Ok(packed) => state.bytes = state.bytes - under_way(size) + packed.held(),
-            Err(_) => state.end = state.end.min(index),
+        for (index, packed) in done {
+            match packed {
+                Ok(packed) if packed.is_streamed() => {}
+                Ok(packed) => state.bytes = state.bytes - under_way(size(*index)) + packed.held(),
+                Err(_) => state.end = state.end.min(*index),
+            }
         }
-        self.room.notify_all();
+        self.wake(state);
     }
 
-    pub fn appended(&self, held: u64, streamed: bool) {
+    pub fn appended(&self, held: u64, streamed: usize) {
         let mut state = self.lock();
         state.bytes -= held;
-        state.scratches -= usize::from(streamed);
-        self.room.notify_all();
+        state.scratches -= streamed;
+        self.wake(state);
+    }
+
+    /// Waking costs a call of the system even when nobody sleeps.
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let is_awaited = state.waiting > 0;
+        drop(state);
+        if is_awaited {
+            self.room.notify_all();
+        }
     }
 
     pub fn close(&self) {
-        self.lock().end = 0;
-        self.room.notify_all();
+        let mut state = self.lock();
+        state.end = 0;
+        self.wake(state);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// As many of the next entries to hold as there is room for, and as make a batch.
+    fn take_held(&mut self) -> Vec<usize> {
+        let mut batch = Vec::new();
+        let mut together = 0;
+        while let Some((index, size)) = self.held.front().copied().filter(|(index, _)| *index < self.end) {
+            let cost = under_way(size);
+            let has_room = self.bytes == 0 || self.bytes + cost <= BUDGET;
+            if !has_room || (!batch.is_empty() && together + cost > BATCH) {
+                break;
+            }
+            self.held.pop_front();
+            self.bytes += cost;
+            together += cost;
+            batch.push(index);
+        }
+        batch
     }
 }
 
@@ -112,8 +150,10 @@ const fn under_way(size: u64) -> u64 {
 mod tests {
     use zip::CompressionMethod;
 
+    use super::super::Record;
+    use super::super::buffer::Buffer;
     use super::super::tests::Claimed;
-    use super::super::{Body, PLAIN, Record};
+    use super::super::worker::{Body, PLAIN};
     use super::*;
 
     fn queue(sizes: &[u64]) -> Queue {
@@ -127,7 +167,7 @@ mod tests {
     }
 
     fn held(bytes: usize) -> Result<Packed> {
-        packed(Body::Held { method: CompressionMethod::Stored, crc32: 0, data: vec![0; bytes] })
+        packed(Body::Held { method: CompressionMethod::Stored, crc32: 0, data: Buffer::zeroed(bytes) })
     }
 
     fn is_full(queue: &Queue) -> bool {
@@ -140,18 +180,19 @@ mod tests {
     fn what_is_held_stays_within_the_budget() {
         let size = 5 << 20;
         let queue = queue(&[size; 4]);
-        assert_eq!((queue.take(), queue.take()), (Some(0), Some(1)));
+        let done = |index, bytes| queue.packed(&[(index, held(bytes))], |_| size);
+        assert_eq!((queue.take(), queue.take()), (Some(vec![0]), Some(vec![1])));
         assert!(is_full(&queue));
-        queue.packed(0, size, &held(5 << 20));
+        done(0, 5 << 20);
         assert!(is_full(&queue), "5 MiB wait and 10 MiB are under way");
-        queue.packed(1, size, &held(1 << 20));
-        assert_eq!(queue.take(), Some(2));
+        done(1, 1 << 20);
+        assert_eq!(queue.take(), Some(vec![2]));
         assert!(is_full(&queue), "6 MiB wait and 10 MiB are under way");
-        queue.appended((5 << 20) + OVERHEAD, false);
-        assert_eq!(queue.take(), Some(3));
-        queue.appended((1 << 20) + OVERHEAD, false);
-        queue.packed(2, size, &held(0));
-        queue.packed(3, size, &held(0));
+        queue.appended((5 << 20) + OVERHEAD, 0);
+        assert_eq!(queue.take(), Some(vec![3]));
+        queue.appended((1 << 20) + OVERHEAD, 0);
+        done(2, 0);
+        done(3, 0);
         assert_eq!(queue.take(), None);
         assert_eq!(queue.lock().bytes, 2 * OVERHEAD);
     }
@@ -160,10 +201,21 @@ mod tests {
     fn one_entry_is_always_let_in() {
         let queue = queue(&[HELD_LIMIT, 0]);
         assert!(under_way(HELD_LIMIT) > BUDGET);
-        assert_eq!(queue.take(), Some(0));
+        assert_eq!(queue.take(), Some(vec![0]));
         assert!(is_full(&queue));
-        queue.packed(0, HELD_LIMIT, &held(0));
-        assert_eq!((queue.take(), queue.take()), (Some(1), None));
+        queue.packed(&[(0, held(0))], |_| HELD_LIMIT);
+        assert_eq!((queue.take(), queue.take()), (Some(vec![1]), None));
+    }
+
+    #[test]
+    fn small_entries_are_given_out_together() {
+        let half = BATCH / 4 - OVERHEAD / 2;
+        let queue = queue(&[half, half, 1, 1, HELD_LIMIT + 1, 1, BATCH, 1]);
+        assert_eq!(queue.take(), Some(vec![4]));
+        assert_eq!(queue.take(), Some(vec![0, 1]));
+        assert_eq!(queue.take(), Some(vec![2, 3, 5]));
+        assert_eq!(queue.take(), Some(vec![6]), "one alone may be larger");
+        assert_eq!((queue.take(), queue.take()), (Some(vec![7]), None));
     }
 
     #[test]
@@ -172,25 +224,23 @@ mod tests {
         sizes.insert(0, 1);
         let queue = queue(&sizes);
         for index in 1..=SCRATCH_LIMIT {
-            assert_eq!(queue.take(), Some(index));
-            queue.packed(
-                index,
-                HELD_LIMIT + 1,
-                &packed(Body::Streamed(Box::new(std::io::Cursor::new(Vec::new())))),
-            );
+            assert_eq!(queue.take(), Some(vec![index]));
+            let streamed = packed(Body::Streamed(Box::new(std::io::Cursor::new(Vec::new()))));
+            queue.packed(&[(index, streamed)], |_| HELD_LIMIT + 1);
         }
-        assert_eq!(queue.take(), Some(0), "held ones go on");
-        queue.appended(0, true);
-        assert_eq!(queue.take(), Some(SCRATCH_LIMIT + 1));
-        queue.appended(0, true);
-        assert_eq!((queue.take(), queue.take()), (Some(SCRATCH_LIMIT + 2), None));
+        assert_eq!(queue.take(), Some(vec![0]), "held ones go on");
+        queue.appended(0, 1);
+        assert_eq!(queue.take(), Some(vec![SCRATCH_LIMIT + 1]));
+        queue.appended(0, 1);
+        assert_eq!((queue.take(), queue.take()), (Some(vec![SCRATCH_LIMIT + 2]), None));
     }
 
     #[test]
     fn nothing_is_begun_behind_an_entry_that_failed() {
-        let queue = queue(&[1, HELD_LIMIT + 1, 1, 1, HELD_LIMIT + 1]);
-        assert_eq!((queue.take(), queue.take(), queue.take()), (Some(1), Some(4), Some(0)));
-        queue.packed(1, HELD_LIMIT + 1, &Err(crate::model::finding::IO.finding("made up")));
+        let queue = queue(&[BATCH, HELD_LIMIT + 1, 1, 1, HELD_LIMIT + 1]);
+        let taken = [queue.take(), queue.take(), queue.take()];
+        assert_eq!(taken, [Some(vec![1]), Some(vec![4]), Some(vec![0])]);
+        queue.packed(&[(1, Err(crate::model::finding::IO.finding("made up")))], |_| HELD_LIMIT + 1);
         assert_eq!(queue.take(), None);
         let queue = self::queue(&[1, 1, 1]);
         queue.close();

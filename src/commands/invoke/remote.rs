@@ -1,0 +1,84 @@
+//! The same call in, the answer of what is deployed out.
+
+use std::time::Duration;
+
+use super::{Done, Invoke, judge, speech};
+use crate::commands::Context;
+use crate::model::event::expect::Expectation;
+use crate::model::event::http::Request;
+use crate::model::event::redact::Redactor;
+use crate::model::event::response::Answer;
+use crate::model::finding::{self, Exit, Result};
+use crate::model::settings::parse_timeout;
+use crate::outside::clock;
+use crate::outside::cloud::{Call, Cloud};
+use crate::outside::disk;
+
+/// Seconds that a call may take beyond the function's own timeout.
+const MARGIN: u64 = 30;
+
+/// What this program says of a connection itself, or the platform does not pass on.
+const OWN_HEADERS: [&str; 4] = ["Authorization", "Connection", "Content-Length", "Host"];
+
+impl Invoke {
+    pub(super) fn call_remote(&self, context: &Context) -> Result<Exit> {
+        let terminal = &context.terminal;
+        let (manifest, _) = disk::read_manifest(&context.directory)?;
+        let expectations =
+            self.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<Vec<_>>>()?;
+        let patience = Duration::from_secs(parse_timeout(&manifest.version.timeout)? + MARGIN);
+        let progress = |line: &str| terminal.progress(line);
+        let cloud = self.place.open(context, self.run.token_file.as_deref(), &progress)?;
+        let function = self.place.function(&cloud, &manifest)?;
+        let mut done = Vec::new();
+        for _ in 0..self.repeat {
+            let (request_id, trace_id) = (clock::request_id(), clock::request_id());
+            let begun = clock::epoch_milliseconds();
+            let answer = if self.request.is_event() {
+                let event = self.request.event_payload(context, &request_id)?;
+                cloud.call_with_event(&function.id, self.tag.as_deref(), &event, patience)
+            } else {
+                let request = self.request.request(&context.directory, &request_id, &trace_id)?;
+                self.send(&cloud, &function.id, request, patience)
+            };
+            terminal.end_progress();
+            // The token is known only once it was needed.
+            let redactor = if self.run.show_token { Redactor::off() } else { cloud.redactor() };
+            let answer = answer?;
+            let unmet = judge(&answer, &expectations, &redactor);
+            let (initialisation, peak_memory) = (None, None);
+            let duration = Duration::from_millis(clock::epoch_milliseconds().saturating_sub(begun));
+            done.push(Done { request_id, answer, unmet, duration, initialisation, peak_memory });
+        }
+        let redactor = if self.run.show_token { Redactor::off() } else { cloud.redactor() };
+        let speech = speech::Speech::new(terminal, &manifest, self.run.log_format, redactor);
+        done.iter().for_each(|done| speech.answer(done));
+        speech.say(&done, None)
+    }
+
+    fn send(
+        &self,
+        cloud: &Cloud<'_>,
+        function_id: &str,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Answer> {
+        if !request.path.is_empty() {
+            return Err(finding::ANSWER_INVALID
+                .finding("--path cannot be used with --remote")
+                .why("the function's own address takes no path: only an API gateway does")
+                .fix("call the gateway's address with another tool, or leave --path out"));
+        }
+        let is_own = |name: &str| OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let headers: Vec<_> = request.headers.into_iter().filter(|(name, _)| !is_own(name)).collect();
+        cloud.call_over_http(&Call {
+            function_id,
+            tag: self.tag.as_deref(),
+            method: &request.method,
+            query: &request.query,
+            headers: &headers,
+            body: &request.body,
+            patience,
+        })
+    }
+}

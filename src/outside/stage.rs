@@ -1,0 +1,242 @@
+//! The only room that writes: what it makes is either not there or whole, because it is made beside its
+//! place and renamed into it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use walkdir::WalkDir;
+
+use crate::model::archive;
+use crate::model::finding::{self, Result};
+use crate::model::project::DIST;
+use crate::outside::disk::{io_finding, open_if_there};
+use crate::outside::interrupt;
+
+/// Begins the name of every directory that exists only while a verb is at work.
+const STAGE_PREFIX: &str = ".fnscaffold-";
+
+/// A directory in the making, beside or inside the place it will have. Dropped, it leaves nothing
+/// behind.
+pub struct Stage {
+    directory: TempDir,
+    /// Directories that were made for it, outermost first.
+    parents: Vec<PathBuf>,
+}
+
+impl Stage {
+    /// # Errors
+    /// [`finding::IO`] when `parent` cannot be written.
+    pub fn within(parent: &Path) -> Result<Self> {
+        let make = || tempfile::Builder::new().prefix(STAGE_PREFIX).tempdir_in(parent);
+        let directory = interrupt::guarded(make)
+            // tempfile puts the path into the text, which the finding names already.
+            .map_err(|error| io_finding("write in", parent, &error.kind().into()))?;
+        Ok(Self { directory, parents: Vec::new() })
+    }
+
+    /// A stage in the directory in which `target` will stand, which is made if need be.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn beside(target: &Path) -> Result<Self> {
+        let parent =
+            target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let absent =
+            parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+        let mut parents: Vec<_> = absent.map(Path::to_owned).collect();
+        parents.reverse();
+        fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
+        let mut stage = Self::within(parent)?;
+        stage.parents = parents;
+        Ok(stage)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path().join(name);
+        let written = match path.parent() {
+            Some(parent) if parent != self.path() => fs::create_dir_all(parent),
+            _ => Ok(()),
+        };
+        written.and_then(|()| fs::write(&path, bytes)).map_err(|error| io_finding("write", &path, &error))
+    }
+
+    /// A file that can be written and read back.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn create(&self, name: &str) -> Result<File> {
+        let path = self.path().join(name);
+        let options = File::options().read(true).write(true).create_new(true).open(&path);
+        options.map_err(|error| io_finding("write", &path, &error))
+    }
+
+    /// Renames the directory to `target`, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// [`finding::EXISTS`] when something came to stand there meanwhile, [`finding::IO`] otherwise.
+    pub fn become_directory(self, target: &Path) -> Result<()> {
+        interrupt::release(self.path(), || {
+            #[cfg(windows)]
+            let _ = fs::remove_dir(target);
+            fs::rename(self.path(), target)
+        })
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists => finding::EXISTS
+                .finding(format!("`{}` exists", target.display()))
+                .at(target.display().to_string()),
+            _ => io_finding("write", target, &error),
+        })
+    }
+
+    /// Moves every file of the stage into the existing directory `target`, replacing its namesakes.
+    /// When one cannot be moved, those already replaced are put back.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn merge_into(self, target: &Path) -> Result<()> {
+        let files = relative_files(self.path()).map_err(|error| io_finding("read", self.path(), &error))?;
+        let kept = Self::within(self.path())?;
+        interrupt::release(self.path(), || {
+            let mut moved: Vec<&PathBuf> = Vec::new();
+            let result = files.iter().try_for_each(|file| {
+                let (to, old) = (target.join(file), kept.path().join(file));
+                make_parent(&to)?;
+                if fs::symlink_metadata(&to).is_ok() {
+                    make_parent(&old)?;
+                    // A second name for the old file keeps its place taken until the new one is there.
+                    fs::hard_link(&to, &old).or_else(|_| fs::copy(&to, &old).map(drop))?;
+                }
+                moved.push(file);
+                fs::rename(self.path().join(file), &to)
+            });
+            if result.is_err() {
+                for file in moved {
+                    let (to, old) = (target.join(file), kept.path().join(file));
+                    // What cannot be put back is reported by the first error already.
+                    let _ = if old.exists() { fs::rename(&old, &to) } else { fs::remove_file(&to) };
+                }
+            }
+            result
+        })
+        .map_err(|error| io_finding("write in", target, &error))
+    }
+
+    /// Whether any of `names` is not the same here and in `directory`.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn differs_from(&self, directory: &Path, names: &[&str]) -> Result<bool> {
+        for name in names {
+            let (new, old) = (open_if_there(&self.path().join(name))?, open_if_there(&directory.join(name))?);
+            let same = match (new, old) {
+                (None, None) => Ok(true),
+                (Some(mut new), Some(old)) => {
+                    let mut comparing = archive::Comparing::with(Some(old));
+                    io::copy(&mut new, &mut comparing).and_then(|_| comparing.into_verdict())
+                }
+                _ => Ok(false),
+            };
+            if !same.map_err(|error| io_finding("read", &directory.join(name), &error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes the stage the function directory's `dist/`. Archive and version spec change together:
+    /// where the system can exchange two directories in one step it does, else the old version.json
+    /// goes first and the new one comes last, so that it never stands beside another's archive.
+    ///
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn become_dist(self, function_directory: &Path, ours: &[&str]) -> Result<()> {
+        let dist = function_directory.join(DIST);
+        let done = interrupt::release(self.path(), || {
+            let standing = match fs::symlink_metadata(&dist) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return fs::rename(self.path(), &dist);
+                }
+                Err(error) => return Err(error),
+                Ok(metadata) => metadata,
+            };
+            let only_ours = standing.is_dir()
+                && fs::read_dir(&dist)?.all(|entry| {
+                    entry.is_ok_and(|entry| ours.iter().any(|name| entry.file_name() == OsStr::new(name)))
+                });
+            if only_ours && exchange(self.path(), &dist).is_ok() {
+                return Ok(());
+            }
+            replace_one_by_one(self.path(), &dist, ours)
+        });
+        done.map_err(|error| io_finding("write", &dist, &error))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Signals may come again: what is still there is removed now.
+        interrupt::release(self.directory.path(), || {
+            interrupt::remove(self.directory.path());
+        });
+        // A parent that holds the finished directory is not empty and stays.
+        for parent in self.parents.iter().rev() {
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn replace_one_by_one(stage: &Path, dist: &Path, ours: &[&str]) -> io::Result<()> {
+    let version = crate::model::version::FILE;
+    let remove = |name: &str| match fs::remove_file(dist.join(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    remove(version)?;
+    for name in ours.iter().filter(|name| **name != version) {
+        if stage.join(name).exists() {
+            fs::rename(stage.join(name), dist.join(name))?;
+        } else {
+            remove(name)?;
+        }
+    }
+    fs::rename(stage.join(version), dist.join(version))
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Files below `root`, sorted, as relative paths.
+fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry =
+            entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")))?;
+        if entry.file_type().is_file() {
+            files.extend(entry.path().strip_prefix(root).ok().map(Path::to_owned));
+        }
+    }
+    Ok(files)
+}

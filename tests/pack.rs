@@ -1,0 +1,139 @@
+//! What `pack` shows while it works, how much memory it takes, and what its report says, by the real binary.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests touch the disk and start processes, and fail by panicking"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rexpect::process::WaitStatus;
+use rexpect::session::{PtySession, spawn_command};
+use serde_json::Value;
+use tempfile::TempDir;
+use wait4::Wait4;
+
+const BAR: &str = "packing [";
+
+/// A function directory with `count` more files of `size` bytes, the same ones each time: words where
+/// `words`, else noise, which deflate cannot make smaller.
+fn function(count: usize, size: usize, words: bool) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_fnscaffold"))
+        .args(["new", "my-app", "-o", ".", "--lang", "node", "--mode", "context", "-q", "--no-pack"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for number in 0..count {
+        let mut content = Vec::with_capacity(size + 20);
+        while content.len() < size {
+            if words {
+                content.extend(format!("w{} ", next() % 5000).bytes());
+            } else {
+                content.extend(next().to_le_bytes());
+            }
+        }
+        fs::write(directory.path().join(format!("file{number:02}")), content).unwrap();
+    }
+    directory
+}
+
+fn pack(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
+    command.arg("pack").args(arguments).current_dir(directory).env("TERM", "xterm").env("NO_COLOR", "1");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FNSCAFFOLD_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// All that a person sees.
+fn watch(directory: &Path, arguments: &[&str]) -> String {
+    let mut session: PtySession = spawn_command(pack(directory, arguments), Some(60_000)).unwrap();
+    let seen = session.exp_eof().unwrap();
+    let status = session.process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}: {seen}");
+    seen
+}
+
+#[test]
+fn who_watches_a_long_packing_sees_how_far_it_is() {
+    let directory = function(12, 1 << 20, true);
+    let seen = watch(directory.path(), &["--level", "best"]);
+    assert!(seen.contains(BAR) && seen.contains("MB of"), "{seen}");
+    let (bar, result) = seen.split_at(seen.rfind("dist/index-js.zip written").unwrap());
+    assert!(bar.ends_with("\x1b[2K"), "the bar is gone before the result: {bar:?}");
+    assert!(!result.contains(BAR));
+    // Nobody watches, or nobody wants to.
+    let quiet = watch(directory.path(), &["--level", "best", "-n", "-q"]);
+    assert_eq!(quiet, "");
+    let json = watch(directory.path(), &["--level", "best", "-n", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["saved"].as_u64().unwrap() > 0);
+    let piped = pack(directory.path(), &["--level", "best", "-n"]).output().unwrap();
+    let stderr = String::from_utf8(piped.stderr).unwrap();
+    assert!(!stderr.contains(BAR) && !stderr.contains('\x1b'), "{stderr}");
+}
+
+#[test]
+fn a_short_packing_shows_no_bar() {
+    let directory = function(1, 1000, true);
+    let seen = watch(directory.path(), &[]);
+    assert!(!seen.contains(BAR) && !seen.contains('\x1b'), "{seen:?}");
+}
+
+#[test]
+fn memory_stays_below_64_megabytes() {
+    // As large as a file may be that is held, and as hard to compress.
+    let directory = function(6, 12 << 20, false);
+    for level in ["fast", "best"] {
+        let child = pack(directory.path(), &["-n", "-q", "--level", level])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        let used = child.unwrap().wait4().unwrap();
+        assert!(used.status.success());
+        let peak = used.rusage.maxrss;
+        assert!(peak < 64 << 20, "{level}: {peak} bytes");
+    }
+}
+
+#[test]
+fn a_report_weighs_what_would_be_written_and_writes_nothing() {
+    let directory = function(5, 1 << 10, true);
+    fs::create_dir_all(directory.path().join("node_modules/a")).unwrap();
+    fs::write(directory.path().join("node_modules/a/index.js.map"), "{}".repeat(4000)).unwrap();
+    let report = pack(directory.path(), &["--report", "--format", "json"]).output().unwrap();
+    assert!(report.status.success() && !directory.path().join("dist").exists());
+    let json: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let report = &json["report"];
+    assert!(pack(directory.path(), &["-q"]).status().unwrap().success());
+    let size = fs::metadata(directory.path().join("dist/index-js.zip")).unwrap().len();
+    assert_eq!(report["compressed"].as_u64(), Some(size));
+    let entries = report["entries"].as_array().unwrap();
+    let sum: u64 = entries.iter().map(|entry| entry["compressed"].as_u64().unwrap()).sum();
+    // The end of a ZIP's directory belongs to no entry.
+    assert_eq!((entries.len(), sum), (7, size - 22));
+    assert_eq!(report["hints"][0]["name"], "source maps");
+}
+
+#[test]
+fn a_report_as_a_page_is_all_that_is_printed() {
+    let directory = function(5, 1 << 10, true);
+    let page = pack(directory.path(), &["--report", "html"]).output().unwrap();
+    assert!(page.status.success() && page.stderr.is_empty() && !directory.path().join("dist").exists());
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(page.contains("<h1>my-app</h1>") && page.contains("\"file04\""));
+}
