@@ -26,7 +26,7 @@ use crate::outside::terminal::Format;
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "What a format cannot carry is said on standard error. --json puts both into one JSON document."
+    after_help = "What a format cannot carry is said on standard error; --json puts both into one JSON document.\nA file in the function directory is packed like any other, so write it beside: fnscaffold -C my-app spec --format terraform > main.tf"
 )]
 pub struct Spec {
     #[command(subcommand)]
@@ -81,6 +81,7 @@ enum SpecVerb {
 struct Diff {
     /// A function directory, function.toml, or a file in one of the formats
     a: PathBuf,
+    /// The one to compare it with
     b: PathBuf,
     #[command(flatten)]
     reading: ReadingFlags,
@@ -171,6 +172,11 @@ impl Spec {
             return Ok(Exit::Done);
         }
         findings.iter().for_each(|finding| terminal.warn(finding));
+        if consumer == Consumer::Github {
+            terminal.note(
+                "it takes the secret YC_SA_JSON_CREDENTIALS, and without --folder-id the variable YC_FOLDER_ID",
+            );
+        }
         terminal.say_bytes(written.text.as_bytes())?;
         Ok(Exit::Done)
     }
@@ -322,6 +328,12 @@ fn write_new(context: &Context, target: &Path, text: &str) -> Result<()> {
 }
 
 fn not_written(consumer: Consumer, loss: &Loss, lines: &Lines) -> Box<Finding> {
+    if consumer == Consumer::Rest {
+        // The request carries all of function.toml. What it lacks, only flags say.
+        return finding::SPEC_LOSS
+            .finding(format!("{} lacks `{}`", consumer.title(), loss.key))
+            .fix(loss.why.as_str());
+    }
     let problem = finding::SPEC_LOSS
         .finding(format!("{} does not carry `{}`", consumer.title(), loss.key))
         .why(loss.why.as_str())

@@ -2,6 +2,7 @@
 //! stand makes no difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,13 +17,30 @@ use crate::model::spec::{Loss, Reading, rest};
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Difference {
     pub key: String,
-    /// The value on either side, as in function.toml; nothing where the side does not say it. Values of
-    /// variables, and of what function.toml has no place for, are not shown.
-    pub a: Option<String>,
-    pub b: Option<String>,
+    /// The value on either side, as in function.toml; nothing where the side does not say it.
+    pub a: Option<Shown>,
+    pub b: Option<Shown>,
 }
 
-const HIDDEN: &str = "(not shown)";
+/// A value as TOML has it. Those of variables, and of what function.toml has no place for, are not shown:
+/// they may be secrets.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Shown {
+    Value(Toml),
+    Hidden(&'static str),
+}
+
+const HIDDEN: Shown = Shown::Hidden("(not shown)");
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => value.fmt(f),
+            Self::Hidden(text) => f.write_str(text),
+        }
+    }
+}
 
 /// A name, a checksum and a place in Object Storage count only where both sides say them.
 pub fn differences(a: &Reading, b: &Reading) -> Vec<Difference> {
@@ -36,7 +54,8 @@ pub fn differences(a: &Reading, b: &Reading) -> Vec<Difference> {
         if let (Some(a), Some(b)) = (a, b)
             && a != b
         {
-            found.push(Difference { key: key.to_owned(), a: Some(a.clone()), b: Some(b.clone()) });
+            let show = |text: &String| Some(Shown::Value(Toml::String(text.clone())));
+            found.push(Difference { key: key.to_owned(), a: show(a), b: show(b) });
         }
     }
     let (mut a_fields, mut b_fields) = (flat(&a.version), flat(&b.version));
@@ -46,7 +65,7 @@ pub fn differences(a: &Reading, b: &Reading) -> Vec<Difference> {
     for key in keys {
         let (a, b) = (a_fields.get(key), b_fields.get(key));
         if a != b {
-            let show = |field: &Field| if field.hidden { HIDDEN.to_owned() } else { field.value.to_string() };
+            let show = |field: &Field| if field.hidden { HIDDEN } else { Shown::Value(field.value.clone()) };
             found.push(Difference { key: key.clone(), a: a.map(show), b: b.map(show) });
         }
     }
@@ -153,14 +172,16 @@ mod tests {
         b.tags = vec!["x".to_owned()];
         b.environment.insert("TOKEN".to_owned(), "other".to_owned());
         let found = differences(&reading(a), &reading(b));
+        let said = |value: &Option<Shown>| value.as_ref().map(Shown::to_string);
         let shown: Vec<_> =
-            found.iter().map(|found| (found.key.as_str(), found.a.as_deref(), found.b.as_deref())).collect();
+            found.iter().map(|found| (found.key.as_str(), said(&found.a), said(&found.b))).collect();
+        let said = |text: &str| Some(text.to_owned());
         assert_eq!(
             shown,
             [
-                ("environment.TOKEN", Some(HIDDEN), Some(HIDDEN)),
-                ("tags", None, Some("[\"x\"]")),
-                ("timeout", Some("\"3s\""), Some("\"5s\"")),
+                ("environment.TOKEN", said("(not shown)"), said("(not shown)")),
+                ("tags", None, said("[\"x\"]")),
+                ("timeout", said("\"3s\""), said("\"5s\"")),
             ]
         );
     }

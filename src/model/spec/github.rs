@@ -15,7 +15,7 @@ use crate::model::request::Request;
 use crate::model::settings::{parse_memory, parse_timeout};
 use crate::model::spec::fields::Fields;
 use crate::model::spec::rest::read_level;
-use crate::model::spec::{Code, Loss, Reading, Subject, Written, lost, said, unreadable};
+use crate::model::spec::{Code, Loss, Reading, Subject, Written, lost, parse_yaml, said, unreadable};
 
 pub const ACTION: &str = "yc-actions/yc-sls-function";
 const ACTION_VERSION: &str = "v5";
@@ -259,8 +259,7 @@ fn is_line(text: &str) -> bool {
 /// # Errors
 /// [`crate::model::finding::SPEC_UNREADABLE`].
 pub fn read(text: &str) -> Result<Vec<Reading>> {
-    let value: Value =
-        serde_saphyr::from_str(text).map_err(|error| unreadable("it is not YAML").why(error.to_string()))?;
+    let value = parse_yaml(text)?;
     let mut readings = Vec::new();
     let jobs = value.get("jobs").and_then(Value::as_object);
     let jobs = jobs.into_iter().flat_map(|jobs| jobs.values()).filter_map(|job| job.get("steps"));

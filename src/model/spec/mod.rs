@@ -220,6 +220,23 @@ fn unreadable(message: impl Into<String>) -> Box<Finding> {
     finding::SPEC_UNREADABLE.finding(message)
 }
 
+/// A YAML document. Errors do not repeat its text, which may hold secrets.
+fn parse_yaml(text: &str) -> Result<Value> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let message = error.without_snippet().to_string();
+        let problem = unreadable("it is not YAML").why(message.lines().next().unwrap_or_default());
+        at_line(problem, error.location().map_or(0, |location| location.line()))
+    })
+}
+
+/// A line that a parser counted from 1; 0 is none.
+fn at_line(problem: Box<Finding>, line: impl TryInto<u32>) -> Box<Finding> {
+    match line.try_into() {
+        Ok(line @ 1..) => problem.line(line),
+        _ => problem,
+    }
+}
+
 /// The bytes of a size in function.toml's units.
 fn size(bytes: u64, units: &[(&str, u64)]) -> Option<String> {
     let (unit, factor) = units.iter().find(|(_, factor)| bytes.is_multiple_of(*factor))?;

@@ -16,7 +16,7 @@ use crate::model::project::sha256;
 use crate::model::request::Request;
 use crate::model::spec::fields::Fields;
 use crate::model::spec::{
-    Code, KILOBYTES, Loss, MEGABYTES, Reading, Subject, Written, said, size, unreadable,
+    Code, KILOBYTES, Loss, MEGABYTES, Reading, Subject, Written, at_line, said, size, unreadable,
 };
 
 #[derive(Serialize)]
@@ -56,10 +56,7 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
     };
     let mut losses = Vec::new();
     if body.function_id.is_none() {
-        losses.push(Loss::new(
-            "functionId",
-            "function.toml has the function's name, the request its id: give --function-id",
-        ));
+        losses.push(Loss::new("functionId", "give the function's id with --function-id"));
     }
     if body.package.is_none() && body.content.is_none() {
         losses.push(Loss::new(
@@ -76,10 +73,9 @@ pub fn write(subject: &Subject<'_>) -> Result<Written> {
 /// # Errors
 /// [`crate::model::finding::SPEC_UNREADABLE`].
 pub fn read(text: &str) -> Result<Reading> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| unreadable("it is not JSON").why(error.to_string()))?;
-    let Value::Object(map) = value else { return Err(unreadable("it is not a JSON object")) };
-    let mut map: serde_json::Map<String, Value> = map.into_iter().collect();
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| at_line(unreadable("it is not JSON").why(error.to_string()), error.line()))?;
+    let Value::Object(mut map) = value else { return Err(unreadable("it is not a JSON object")) };
     camel_case(&mut map, 0);
     let mut fields = Fields::new(map);
     if !fields.has("runtime") && !fields.has("entrypoint") {

@@ -12,7 +12,9 @@ use crate::model::options::Secret;
 use crate::model::request::Request;
 use crate::model::settings::{parse_memory, parse_timeout};
 use crate::model::spec::fields::Fields;
-use crate::model::spec::{Code, Loss, MEGABYTES, Reading, Subject, Written, lost, size, unreadable};
+use crate::model::spec::{
+    Code, Loss, MEGABYTES, Reading, Subject, Written, lost, parse_yaml, size, unreadable,
+};
 
 /// What the plugin does not send.
 const NO_PLACE: &str = "the plugin does not send it";
@@ -156,8 +158,7 @@ fn unescaped(text: &str) -> Option<String> {
 /// # Errors
 /// [`crate::model::finding::SPEC_UNREADABLE`].
 pub fn read(text: &str) -> Result<Vec<Reading>> {
-    let value: Value =
-        serde_saphyr::from_str(text).map_err(|error| unreadable("it is not YAML").why(error.to_string()))?;
+    let value = parse_yaml(text)?;
     let Value::Object(map) = value else { return Err(unreadable("it is not a YAML mapping")) };
     let mut service = Fields::new(map);
     if !service.has("functions") {

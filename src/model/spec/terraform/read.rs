@@ -9,7 +9,7 @@ use hcl::{Block, Body, Expression, Structure};
 use serde_json::{Map, Value, json};
 
 use super::{ACCOUNT, FUNCTION, SECRET};
-use crate::model::finding::Result;
+use crate::model::finding::{Finding, Result};
 use crate::model::manifest::Version;
 use crate::model::options::{
     AsyncInvocation, EphemeralDisk, LogOptions, MetadataOptions, Mount, MountMode, ObjectStorage,
@@ -18,7 +18,7 @@ use crate::model::options::{
 use crate::model::settings::format_memory;
 use crate::model::spec::fields::Fields;
 use crate::model::spec::rest::read_level;
-use crate::model::spec::{Code, Reading, said, unreadable};
+use crate::model::spec::{Code, Reading, at_line, said, unreadable};
 
 /// What stands for the current version of a secret.
 const CURRENT: &str = "\u{0}current";
@@ -26,7 +26,7 @@ const CURRENT: &str = "\u{0}current";
 /// # Errors
 /// [`crate::model::finding::SPEC_UNREADABLE`].
 pub fn read(text: &str) -> Result<Vec<Reading>> {
-    let body: Body = hcl::parse(text).map_err(|error| unreadable("it is not HCL").why(error.to_string()))?;
+    let body = hcl::parse(text).map_err(|error| not_hcl(&error))?;
     let data = Data::of(&body);
     let readings: Vec<_> = body
         .blocks()
@@ -37,6 +37,13 @@ pub fn read(text: &str) -> Result<Vec<Reading>> {
         return Err(unreadable(format!("it has no resource `{FUNCTION}`")));
     }
     Ok(readings)
+}
+
+/// Does not repeat the text, which may hold secrets.
+fn not_hcl(error: &hcl::Error) -> Box<Finding> {
+    let problem = unreadable("it is not HCL");
+    let hcl::Error::Parse(error) = error else { return problem.why(error.to_string()) };
+    at_line(problem.why(error.message()), error.location().line())
 }
 
 fn label(block: &Block, index: usize) -> &str {
