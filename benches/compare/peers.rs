@@ -153,7 +153,7 @@ fn peer(name: &'static str, command: impl Fn(&Path, &Path) -> Command + 'static)
 pub fn scaffolders(home: &Path) -> Vec<Peer> {
     let templates = home.join("templates");
     let python = home.join("python/bin");
-    let mut all = vec![peer("fnscaffold new (six files and a ZIP)", |directory, _| {
+    let mut all = vec![peer("fnscaffold new, with a ZIP", |directory, _| {
         let mut command = Command::new(FNSCAFFOLD);
         command.args(["new", "my-app", "--lang", "node", "--mode", "context", "-q"]).current_dir(directory);
         command

@@ -11,7 +11,7 @@ const BAR: f64 = 22.0;
 
 /// Colors that read on white and on black.
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#6b7280}.title{font-weight:600;fill:#4b7bd1}\
-    .ours{fill:#4b7bd1;stroke:#4b7bd1}.other{fill:#9aa1ab;stroke:#9aa1ab}path{fill:none;stroke-width:2}\
+    .ours{fill:#4b7bd1;stroke:#4b7bd1}.other{fill:#9aa1ab;stroke:#9aa1ab}path.ours,path.other{fill:none;stroke-width:2}\
     line{stroke:#9aa1ab;stroke-opacity:.4}.end{text-anchor:end}.middle{text-anchor:middle}";
 
 pub fn svg(contests: &[Contest], growth: &Growth) -> String {
@@ -100,12 +100,14 @@ fn lines(body: &mut String, growth: &Growth, y: f64) -> f64 {
         let class = if name == "fnscaffold" { "ours" } else { "other" };
         let path: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
         let (x, y) = points.last().copied().unwrap_or_default();
+        // The lines end close to each other.
+        let beside = if class == "ours" { y + 14.0 } else { y - 4.0 };
         let _ = writeln!(
             body,
             "<path class=\"{class}\" d=\"M{}\"/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             path.join("L"),
             x + 8.0,
-            y + 4.0,
+            beside,
             escaped(name)
         );
     }
