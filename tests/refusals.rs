@@ -219,6 +219,7 @@ mod links_and_special_files {
             // Root reads everything, and its build directory may be out of reach for others.
             let copy = scratch.path().join("fnscaffold");
             fs::copy(program, &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
             fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
             command = Command::new("setpriv");
             command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).arg("pack");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::outside::emulator::Fault;
+use crate::outside::emulator::{Fault, Route};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -31,6 +31,16 @@ pub struct RunArgs {
     /// A fault of the metadata service: expired, slow=SECONDS, 404, 500, rotate or disabled
     #[arg(long, value_name = "FAULT", env = "FNSCAFFOLD_METADATA", hide_env = true)]
     pub metadata: Option<Fault>,
+    /// How programs of the function reach 169.254.169.254
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ROUTE",
+        env = "FNSCAFFOLD_METADATA_ROUTE",
+        hide_env = true,
+        default_value = "preload"
+    )]
+    pub metadata_route: Route,
     /// Print tokens as they are
     #[arg(long)]
     pub show_token: bool,

@@ -310,3 +310,27 @@ fn json_is_one_document_also_on_failure() {
     assert_eq!(document["error"]["code"], "FN0903");
     assert!(document["error"]["why"].as_str().unwrap().contains("no tag was moved"), "{document}");
 }
+
+#[test]
+fn every_setting_of_function_toml_arrives() {
+    let scene = Scene::small();
+    let path = scene.function.join("function.toml");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let settings = "[version]\ndescription = \"mine\"\ntmpfs-size = \"512MB\"\n\
+        log-options = { min-level = \"warn\" }\nsecrets = [{ id = \"e6q\", version-id = \"e6v\", key = \"k\", environment-variable = \"K\" }]\n\
+        metadata-options = { aws-v1-http-endpoint = \"disabled\" }";
+    fs::write(&path, manifest.replacen("[version]", settings, 1).replace("128MB", "2GB")).unwrap();
+    scene.pack();
+    let run = scene.run(&["deploy"]);
+    scene.expect_one(&run, "settings");
+    let request = scene.server.state().creates[0].clone();
+    assert!(request["description"].as_str().unwrap().starts_with("mine fnscaffold:"), "{request}");
+    assert_eq!(request["tmpfsSize"], "536870912");
+    assert_eq!(request["logOptions"], json!({ "minLevel": "WARN" }));
+    assert_eq!(request["secrets"][0]["environmentVariable"], "K");
+    assert_eq!(request["metadataOptions"]["awsV1HttpEndpoint"], "DISABLED");
+    let again = scene.run(&["deploy"]);
+    scene.expect_one(&again, "unchanged");
+    let plan = scene.run(&["deploy", "-n", "--force"]).expect(0);
+    assert!(!plan.stdout.contains(" -> "), "{plan:?}");
+}

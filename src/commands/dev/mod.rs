@@ -62,6 +62,7 @@ impl Dev {
             offline: self.run.offline,
             token_file,
             fault: self.run.metadata,
+            route: self.run.metadata_route,
             redactor,
             tell: Box::new(move |function, told| speech.tell(function, &told)),
         };

@@ -96,6 +96,7 @@ impl Invoke {
         let settings = Settings {
             identity,
             fault: self.run.metadata,
+            route: self.run.metadata_route,
             offline: self.run.offline,
             timeout: Duration::from_secs(parse_timeout(&manifest.version.timeout)?),
             debugger: None,

@@ -22,7 +22,7 @@ use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
-    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Settings,
+    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Route, Settings,
     is_for_want_of_network,
 };
 use crate::outside::packing;
@@ -273,6 +273,7 @@ impl Run<'_> {
         let settings = Settings {
             identity: account.map_or(Identity::None, |_| Identity::Fake),
             fault,
+            route: Route::Preload,
             offline: self.offline,
             timeout: LIMIT,
             debugger: None,

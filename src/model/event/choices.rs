@@ -220,6 +220,14 @@ pub const CHOICES: &[Choice] = &[
         "the vendor's Go SDK reads 404 as `no service account`",
     ),
     choice(
+        "metadata-tree",
+        "what the metadata service has inside a function beside the token",
+        "`/`, `/computeMetadata/v1/`, `instance/`, `service-accounts/` and `default/` with a made-up `email` \
+         and no `scopes`; anything else is 404",
+        "virtual machines are documented to have this tree, and google-auth asks for the account before its \
+         token; code that needs only the token should ask only for it",
+    ),
+    choice(
         "metadata-no-flavor",
         "the metadata service's answer without `Metadata-Flavor: Google`",
         "403",
@@ -267,6 +275,7 @@ mod tests {
             include_str!("response.rs"),
             include_str!("envelope.rs"),
             include_str!("headers.rs"),
+            include_str!("metadata.rs"),
         ];
         let mut named = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {

@@ -8,6 +8,7 @@ pub mod expect;
 pub mod fixtures;
 mod headers;
 pub mod http;
+pub mod metadata;
 pub mod redact;
 pub mod response;
 pub mod setting;

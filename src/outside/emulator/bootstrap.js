@@ -14,7 +14,6 @@ delete process.env.FNSCAFFOLD_CONTROL;
 delete process.env.FNSCAFFOLD_SECRET;
 
 const redirect = path.join(__dirname, "preload", "redirect.js");
-require(redirect);
 
 // A socket's path, or a port of this machine and the secret that opens it.
 const socket = secret ? net.connect(Number(address), "127.0.0.1") : net.connect(address);
@@ -85,10 +84,7 @@ function receive(line) {
 
 async function start() {
   Object.assign(process.env, settings.environment);
-  // Programs that the function starts are redirected too.
-  const preload = "--require " + (/[\s"]/.test(redirect) ? JSON.stringify(redirect) : redirect);
-  process.env.NODE_OPTIONS = [preload, process.env.NODE_OPTIONS].filter(Boolean).join(" ");
-  process.env.PYTHONPATH = [path.dirname(redirect), process.env.PYTHONPATH].filter(Boolean).join(path.delimiter);
+  if (settings.redirect) lead();
   process.chdir(settings.code);
   // The platform splits at dots and drops what follows the second piece.
   const parts = settings.entrypoint.split(".", 2);
@@ -102,6 +98,14 @@ async function start() {
     throw problem("not-callable", "Handler " + name + " in " + file + " must be function");
   }
   handler = exported;
+}
+
+/** Leads the function, and what it starts, to the metadata service. */
+function lead() {
+  require(redirect);
+  const preload = "--require " + (/[\s"]/.test(redirect) ? JSON.stringify(redirect) : redirect);
+  process.env.NODE_OPTIONS = [preload, process.env.NODE_OPTIONS].filter(Boolean).join(" ");
+  process.env.PYTHONPATH = [path.dirname(redirect), process.env.PYTHONPATH].filter(Boolean).join(path.delimiter);
 }
 
 async function load(file) {

@@ -13,6 +13,9 @@ from _thread import start_new_thread
 
 import _socket
 
+PRELOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
+
+
 class Control:
     """The way to fnscaffold and back."""
 
@@ -109,19 +112,20 @@ class Function:
         os.environ.update(settings["environment"])
         os.chdir(self.code)
         sys.path[0] = self.code
-        paths = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")]
+        paths = []
+        if settings["redirect"]:
+            lead()
+            paths.append(PRELOAD)
         if settings["packages"]:
             import site
 
             # A directory of packages may hold .pth files, which only `site` reads.
             site.addsitedir(settings["packages"])
             paths.append(settings["packages"])
-        # Programs that the function starts are redirected too.
         paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
-        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-        redirect = os.path.join(paths[0], "redirect.js")
-        preload = "--require " + (json.dumps(redirect) if " " in redirect else redirect)
-        os.environ["NODE_OPTIONS"] = " ".join(filter(None, [preload, os.environ.get("NODE_OPTIONS")]))
+        if paths:
+            # Programs that the function starts find what it finds.
+            os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         self.entrypoint = settings["entrypoint"]
 
     def load(self):
@@ -189,6 +193,17 @@ class Function:
         return text
 
 
+def lead():
+    """Leads the function, and Node.js programs that it starts, to the metadata service."""
+    sys.path.insert(0, PRELOAD)
+    import _fnscaffold_redirect  # noqa: F401
+
+    del sys.path[0]
+    redirect = os.path.join(PRELOAD, "redirect.js")
+    preload = "--require " + (json.dumps(redirect) if " " in redirect else redirect)
+    os.environ["NODE_OPTIONS"] = " ".join(filter(None, [preload, os.environ.get("NODE_OPTIONS")]))
+
+
 def listen(port, directory):
     """Lets a debugger in."""
     sys.path.append(directory)
@@ -209,11 +224,6 @@ def main():
         site.setquit()
         site.sethelper()
     control = Control(os.environ.pop("FNSCAFFOLD_CONTROL"), os.environ.pop("FNSCAFFOLD_SECRET", None))
-    preload = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
-    sys.path.insert(0, preload)
-    import _fnscaffold_redirect  # noqa: F401
-
-    del sys.path[0]
     settings = json.loads(control.next())
     function = Function(settings)
     if settings["debugpy"]:

@@ -16,7 +16,7 @@ use super::interpreter::{Interpreter, name};
 use super::metadata::Metadata;
 use super::output::Output;
 use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID};
-use crate::model::finding::Result;
+use crate::model::finding::{self, Result};
 use crate::model::manifest::Version;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_memory;
@@ -36,6 +36,7 @@ pub struct Deployed {
     identity: Identity,
     timeout: Duration,
     debugger: Option<Debugger>,
+    route: Route,
     output: Output,
 }
 
@@ -46,6 +47,11 @@ impl Deployed {
     /// # Errors
     /// What is wrong with this machine, or with the values of the manifest.
     pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
+        if settings.route == Route::Namespace && settings.debugger.is_some() {
+            return Err(finding::USAGE
+                .finding("a debugger cannot reach a function in a network of its own")
+                .fix("leave --metadata-route namespace out"));
+        }
         let version = function.manifest.version.clone();
         let memory = parse_memory(&version.memory)?;
         let mut home = Home::new()?;
@@ -56,7 +62,11 @@ impl Deployed {
             progress: settings.progress,
         };
         let packages = home.furnish(&function.code, &installing)?;
-        let metadata = tokio.block_on(Metadata::start(settings.identity.clone(), settings.fault))?;
+        let mut metadata = Metadata::new(settings.identity.clone(), settings.fault);
+        if settings.route == Route::Preload {
+            let _inside = tokio.enter();
+            metadata.open()?;
+        }
         Ok(Self {
             instance: None,
             metadata,
@@ -69,6 +79,7 @@ impl Deployed {
             identity: settings.identity,
             timeout: settings.timeout,
             debugger: settings.debugger,
+            route: settings.route,
             output: settings.output,
         })
     }
@@ -93,7 +104,8 @@ impl Deployed {
             memory: self.memory,
             environment: &self.version.environment,
             packages: &self.packages,
-            metadata_port: self.metadata.port,
+            metadata: &self.metadata,
+            route: self.route,
             facts: &facts,
             limit,
             debugger: self.debugger.as_ref(),
@@ -143,6 +155,10 @@ impl Deployed {
             Packages::None => "none to install".to_owned(),
             Packages::InCode(place) | Packages::Beside(place) => format!("in `{}`", place.display()),
         };
+        let service = self.metadata.port().map_or_else(
+            || "port 80 of 169.254.169.254".to_owned(),
+            |port| format!("port {port} of 127.0.0.1"),
+        );
         vec![
             format!(
                 "interpreter: {} {} at `{}`",
@@ -152,8 +168,8 @@ impl Deployed {
             ),
             format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
             format!("dependencies: {packages}"),
-            format!("metadata service: 127.0.0.1:{}", self.metadata.port),
-            format!("169.254.169.254: {}", Route::Preload.about()),
+            format!("metadata service: {service}"),
+            format!("169.254.169.254: {}", self.route.about()),
         ]
     }
 }

@@ -306,7 +306,7 @@ fn scope_of_python(text: &[u8]) -> Option<Scope> {
 }
 
 /// FNSCAFFOLD_CACHE, else the place that the system has for caches.
-pub fn cache_directory() -> Result<PathBuf> {
+pub fn cache_base() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
     let base = if cfg!(target_os = "macos") {
@@ -316,10 +316,14 @@ pub fn cache_directory() -> Result<PathBuf> {
     } else {
         variable("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
     };
-    let directory = variable("FNSCAFFOLD_CACHE")
+    variable("FNSCAFFOLD_CACHE")
         .or_else(|| base.map(|base| base.join("fnscaffold")))
         .unwrap_or_else(|| std::env::temp_dir().join("fnscaffold-cache"))
-        .join("dependencies");
+}
+
+/// Where installed dependencies are kept.
+pub fn cache_directory() -> Result<PathBuf> {
+    let directory = cache_base().join("dependencies");
     fs::create_dir_all(&directory).map_err(|error| disk::io_finding("create", &directory, &error))?;
     fs::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
 }

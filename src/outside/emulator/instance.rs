@@ -12,17 +12,19 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::Call;
 use super::control;
 use super::debugger::Debugger;
 use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
+use super::metadata::{Metadata, Serving};
+use super::namespace::{self, Gate};
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
 use super::process::Group;
+use super::{Call, Route};
 use crate::model::event::response::{self, Outcome};
-use crate::model::finding::{self, Result};
+use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
 use crate::outside::clock;
@@ -42,7 +44,8 @@ pub struct Start<'a> {
     pub memory: u64,
     pub environment: &'a BTreeMap<String, String>,
     pub packages: &'a Packages,
-    pub metadata_port: u16,
+    pub metadata: &'a Metadata,
+    pub route: Route,
     /// What every call is told alike.
     pub facts: &'a Value,
     /// How long loading may take.
@@ -130,13 +133,19 @@ impl Instance {
     /// [`finding::IO`] when no process can be started. That the code does not load is a [`Failure`].
     pub async fn start(home: &Home, start: &Start<'_>) -> Result<std::result::Result<Self, Failure>> {
         let deadline = Instant::now() + start.limit;
-        home.set_port(start.metadata_port)?;
+        if let Some(port) = start.metadata.port() {
+            home.set_port(port)?;
+        }
         let failed = |what: &str, error: &io::Error| {
             finding::IO.finding(format!("could not {what}")).why(error.to_string())
         };
         let listener = control::Listener::bind(&home.control())
             .map_err(|error| failed("listen for the interpreter", &error))?;
-        let mut command = command(home, start);
+        let gate = match start.route {
+            Route::Preload => None,
+            Route::Namespace => Some(Gate::bind(&home.gate()).map_err(|error| no_network(&error))?),
+        };
+        let mut command = command(home, start, gate.as_ref());
         listener.tell(&mut command);
         let path = start.interpreter.path.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
@@ -145,6 +154,10 @@ impl Instance {
             .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
+        let serving = match &gate {
+            Some(gate) => Some(open(gate, &mut child, start.metadata, deadline).await?),
+            None => None,
+        };
         let connected = tokio::select! {
             connected = timeout_at(deadline, listener.accept()) => connected,
             status = child.wait() => {
@@ -170,6 +183,7 @@ impl Instance {
             over_memory: false,
             looked_at: Instant::now(),
             ready: false,
+            serving: None,
         };
         match timeout_at(deadline, process.message(&group)).await {
             Err(_) => {
@@ -185,6 +199,7 @@ impl Instance {
             }
             Ok(Some(_)) => {
                 process.ready = true;
+                process.serving = serving;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
                 Ok(Ok(Self { group, calls, next: 0 }))
@@ -218,6 +233,24 @@ impl Instance {
     }
 }
 
+/// Answers at the port that the child has opened in its network.
+async fn open(gate: &Gate, child: &mut Child, metadata: &Metadata, deadline: Instant) -> Result<Serving> {
+    let received = tokio::select! {
+        received = timeout_at(deadline, gate.receive()) => received,
+        // Its last word may be on the way.
+        _ = child.wait() => timeout(LAST_WORDS, gate.receive()).await,
+    };
+    let listener = received.unwrap_or_else(|_| Err(io::Error::other("the process gave no sign")));
+    listener.and_then(|listener| metadata.serve(listener)).map_err(|error| no_network(&error))
+}
+
+fn no_network(error: &io::Error) -> Box<Finding> {
+    finding::IO
+        .finding("could not give the function a network of its own")
+        .why(error.to_string())
+        .fix("leave --metadata-route namespace out: Node.js and Python need no such network")
+}
+
 /// A call as the bootstrap reads it: a line of facts, and one of the event where it is one line.
 fn message(id: u64, event: &str, call: &Call<'_>, deadline: u64) -> String {
     let is_line = memchr::memchr2(b'\n', b'\r', event.as_bytes()).is_none();
@@ -248,10 +281,13 @@ impl Drop for Instance {
 }
 
 /// The interpreter with the platform's environment and nothing of this process's own.
-fn command(home: &Home, start: &Start<'_>) -> Command {
+fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
     let Start { interpreter, runtime, .. } = start;
     let (code, own) = (&home.code, home.runtime());
-    let mut command = Command::new(&interpreter.path);
+    let mut command = match gate {
+        Some(gate) => namespace::program(&interpreter.path, gate),
+        None => Command::new(&interpreter.path),
+    };
     match runtime.lang {
         Lang::Nodejs => {
             // What the older runtimes cannot load must not be loaded here.
@@ -282,6 +318,10 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
     let mut path = vec![code.clone(), own.join("bin"), own.clone()];
     path.extend(interpreter.path.parent().map(std::path::Path::to_owned));
     path.extend(["/usr/bin", "/usr/local/bin", "/sbin", "/bin"].map(Into::into));
+    let metadata = match start.metadata.port() {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => "169.254.169.254".to_owned(),
+    };
     command
         .env("_HANDLER", start.entrypoint)
         .env("AWS_LAMBDA_RUNTIME_API", "169.254.169.254")
@@ -294,7 +334,7 @@ fn command(home: &Home, start: &Start<'_>) -> Command {
         )
         .env("X_YCF_CONCURRENCY", "1")
         .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
-        .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata_port))
+        .env("YC_METADATA_ADDR", metadata)
         .env("TMPDIR", home.temporary())
         .env("TZ", "UTC");
     if let (Packages::Beside(directory), Lang::Nodejs) = (start.packages, runtime.lang) {
@@ -335,6 +375,7 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
             Packages::None | Packages::InCode(_) => None,
         },
         "places": home.places(),
+        "redirect": start.route == Route::Preload,
         "facts": start.facts,
         "debugpy": match start.debugger {
             Some(Debugger::Debugpy { port, directory }) => json!({ "port": port, "directory": directory }),
@@ -396,6 +437,8 @@ struct Process {
     looked_at: Instant,
     /// It has loaded the function.
     ready: bool,
+    /// The metadata service in its network.
+    serving: Option<Serving>,
 }
 
 impl Process {
@@ -486,7 +529,7 @@ impl Process {
 
     /// Waits for the end, and says how it was.
     async fn end(&mut self, group: &Group) -> String {
-        let status = match tokio::time::timeout(LAST_WORDS, self.child.wait()).await {
+        let status = match timeout(LAST_WORDS, self.child.wait()).await {
             Ok(status) => status,
             Err(_) => {
                 group.kill();

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::recall::recall;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
 
@@ -28,7 +29,7 @@ impl Interpreter {
     /// # Errors
     /// [`finding::INTERPRETER_MISSING`].
     pub fn find(runtime: &Runtime, chosen: &[PathBuf]) -> Result<Self> {
-        Self::find_by(runtime, chosen, &mut Self::probe)
+        Self::find_by(runtime, chosen, &mut recall)
     }
 
     /// As [`Self::find`], for who knows what some programs said before.
@@ -64,7 +65,38 @@ impl Interpreter {
     /// # Errors
     /// What it says instead.
     pub fn probe(path: &Path) -> std::result::Result<Self, String> {
-        let said = said(path, &["--version"])?;
+        if is_script(path) {
+            return Self::behind(path);
+        }
+        Self::that_says(path, &said(path, &["--version"])?)
+    }
+
+    /// The program that a script starts. It is asked once, so that not every call pays for the script.
+    fn behind(script: &Path) -> std::result::Result<Self, String> {
+        let name = script.file_name().unwrap_or_default().to_string_lossy();
+        // Scripts are slow, so the name saves the question what it is.
+        let lang = match Lang::ALL.into_iter().find(|lang| name.starts_with(program_name(*lang))) {
+            Some(lang) => lang,
+            None => Self::that_says(script, &said(script, &["--version"])?)?.lang,
+        };
+        let arguments = match lang {
+            Lang::Nodejs => ["-p", "process.version + '\\t' + process.execPath"],
+            Lang::Python => {
+                ["-c", "import sys; print('Python %s\\t%s' % (sys.version.split()[0], sys.executable))"]
+            }
+        };
+        let said = said(script, &arguments)?;
+        let (said, real) = said.split_once('\t').unwrap_or((&said, ""));
+        let found = Self::that_says(script, said)?;
+        let real = Path::new(real);
+        Ok(if real.is_file() { Self { path: real.to_owned(), ..found } } else { found })
+    }
+
+    /// The program that answers `--version` so.
+    ///
+    /// # Errors
+    /// That it is no interpreter.
+    pub fn that_says(path: &Path, said: &str) -> std::result::Result<Self, String> {
         let (lang, version) = if let Some(version) = said.strip_prefix('v') {
             (Lang::Nodejs, version)
         } else if let Some(version) = said.strip_prefix("Python ") {
@@ -73,12 +105,7 @@ impl Interpreter {
             return Err(format!("it says `{said}`"));
         };
         let version = version.split_whitespace().next().unwrap_or_default().to_owned();
-        let path = if is_script(path) {
-            behind(path, lang).unwrap_or_else(|| path.to_owned())
-        } else {
-            path.to_owned()
-        };
-        Ok(Self { path, lang, version })
+        Ok(Self { path: path.to_owned(), lang, version })
     }
 
     /// Major and minor.
@@ -156,11 +183,18 @@ fn missing(runtime: &Runtime, heard: &[String]) -> Box<Finding> {
     }
 }
 
+const fn program_name(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Nodejs => "node",
+        Lang::Python => "python",
+    }
+}
+
 /// The names of the runtime's interpreter, the best first.
 fn program_names(runtime: &Runtime) -> Vec<String> {
     let (major, minor) = runtime.version();
     match runtime.lang {
-        Lang::Nodejs => vec!["node".to_owned()],
+        Lang::Nodejs => vec![program_name(runtime.lang).to_owned()],
         Lang::Python => vec![format!("python{major}.{minor}"), format!("python{major}"), "python".to_owned()],
     }
 }
@@ -191,20 +225,10 @@ pub fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether the program is a script that starts the real one, as version managers have them.
-fn is_script(path: &Path) -> bool {
+pub fn is_script(path: &Path) -> bool {
     use std::io::Read;
     let mut head = [0; 2];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"#!"
-}
-
-/// The program that a script starts. It is asked once, so that not every call pays for the script.
-fn behind(path: &Path, lang: Lang) -> Option<PathBuf> {
-    let arguments = match lang {
-        Lang::Nodejs => ["-p", "process.execPath"],
-        Lang::Python => ["-c", "import sys; print(sys.executable)"],
-    };
-    let real = PathBuf::from(said(path, &arguments).ok()?);
-    real.is_file().then_some(real)
 }
 
 /// The first line that a program says.

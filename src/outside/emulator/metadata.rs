@@ -1,7 +1,8 @@
 //! The metadata service of 169.254.169.254: an identity and a fault to play in, tokens over HTTP on a
-//! port of this machine out.
+//! port out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,14 +12,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::identity::Identity;
+use crate::model::event::metadata::{Found, find};
 use crate::model::finding::{self, Result};
 
-const TOKEN_PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 const FLAVOR: &str = "metadata-flavor";
+const JSON: &str = "application/json";
 
 /// What the service does instead of answering well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +55,15 @@ impl FromStr for Fault {
     }
 }
 
-/// A running service. Dropped, it stops.
-#[derive(Debug)]
+/// The service of one function.
 pub struct Metadata {
-    pub port: u16,
-    task: JoinHandle<()>,
+    service: Arc<Service>,
+    port: Option<u16>,
+    serving: Option<Serving>,
 }
+
+/// A port that is answered. Dropped, it is not.
+pub struct Serving(JoinHandle<()>);
 
 struct Service {
     identity: Identity,
@@ -68,29 +72,49 @@ struct Service {
 }
 
 impl Metadata {
-    /// Call it inside a tokio runtime.
+    /// A service that nothing reaches yet.
+    pub fn new(identity: Identity, fault: Option<Fault>) -> Self {
+        let service = Arc::new(Service { identity, fault, answers: AtomicU32::new(0) });
+        Self { service, port: None, serving: None }
+    }
+
+    /// Answers at a port of this machine. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`finding::IO`] when this machine has no port left.
-    pub async fn start(identity: Identity, fault: Option<Fault>) -> Result<Self> {
-        let failed = |error: std::io::Error| {
+    pub fn open(&mut self) -> Result<()> {
+        let failed = |error: io::Error| {
             finding::IO.finding("could not open a port for the metadata service").why(error.to_string())
         };
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        let service = Arc::new(Service { identity, fault, answers: AtomicU32::new(0) });
-        let router = Router::new().fallback(answer).with_state(service);
-        let task = tokio::spawn(async move {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        self.port = Some(listener.local_addr().map_err(failed)?.port());
+        self.serving = Some(self.serve(listener).map_err(failed)?);
+        Ok(())
+    }
+
+    /// The port of this machine, where there is one.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Answers at a port, which may be one of another network. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<Serving> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&self.service));
+        Ok(Serving(tokio::spawn(async move {
             // It ends only with the task.
             let _ = axum::serve(listener, router).await;
-        });
-        Ok(Self { port, task })
+        })))
     }
 }
 
-impl Drop for Metadata {
+impl Drop for Serving {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -108,27 +132,38 @@ async fn answer(
         }
         _ => {}
     }
-    if method != Method::GET || uri.path() != TOKEN_PATH || service.fault == Some(Fault::Disabled) {
-        return reply(StatusCode::NOT_FOUND, "text/plain", String::new());
+    let missing = || reply(StatusCode::NOT_FOUND, "text/plain", String::new());
+    let is_here = uri.path() == "/" || uri.path().starts_with("/computeMetadata");
+    if method != Method::GET || !is_here || service.fault == Some(Fault::Disabled) {
+        return missing();
     }
     // What the service says without this header is in no source; refusing is what the header is for.
     if headers.get(FLAVOR).is_none_or(|flavor| flavor != "Google") {
         let text = "the header `Metadata-Flavor: Google` is missing".to_owned();
         return reply(StatusCode::FORBIDDEN, "text/plain", text);
     }
-    let count = service.answers.fetch_add(1, Ordering::Relaxed);
-    let document = match service.fault {
-        Some(Fault::Rotate) if service.identity != Identity::None => Identity::Fake.document(count + 1),
-        _ => service.identity.document(1),
+    let has_account = service.identity != Identity::None;
+    let Some(found) = find(uri.path(), uri.query().unwrap_or_default(), has_account) else {
+        return missing();
     };
-    match document {
-        None => reply(StatusCode::NOT_FOUND, "text/plain", String::new()),
-        Some(mut document) => {
-            if service.fault == Some(Fault::Expired) {
-                document["expires_in"] = 0.into();
-            }
-            reply(StatusCode::OK, "application/json", document.to_string())
+    match found {
+        Found::Token => service.token().map_or_else(missing, |token| reply(StatusCode::OK, JSON, token)),
+        Found::Json(text) => reply(StatusCode::OK, JSON, text),
+        Found::Text(text) => reply(StatusCode::OK, "text/plain", text),
+    }
+}
+
+impl Service {
+    fn token(&self) -> Option<String> {
+        let count = self.answers.fetch_add(1, Ordering::Relaxed);
+        let mut document = match self.fault {
+            Some(Fault::Rotate) if self.identity != Identity::None => Identity::Fake.document(count + 1),
+            _ => self.identity.document(1),
+        }?;
+        if self.fault == Some(Fault::Expired) {
+            document["expires_in"] = 0.into();
         }
+        Some(document.to_string())
     }
 }
 

@@ -10,8 +10,10 @@ mod install;
 mod instance;
 mod interpreter;
 mod metadata;
+mod namespace;
 mod output;
 mod process;
+mod recall;
 mod served;
 mod server;
 mod survey;
@@ -27,6 +29,7 @@ pub use install::is_for_want_of_network;
 pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
+pub use namespace::entered;
 pub use output::{Output, Stream};
 pub use served::{Manner, Place, Told, language};
 pub use server::serve;
@@ -45,16 +48,23 @@ use deployed::Deployed;
 const LOAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a program that asks 169.254.169.254 reaches the emulated service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Route {
-    /// Connections are redirected inside the interpreters, and in those that the function starts.
+    /// Led there inside Node.js and Python; other programs need YC_METADATA_ADDR
+    // Connections are redirected in the interpreter, and in those that the function starts.
     Preload,
+    /// Every program reaches it, and nothing outside (only Linux)
+    Namespace,
 }
 
 impl Route {
     pub const fn about(self) -> &'static str {
         match self {
-            Self::Preload => "redirected inside Node.js and Python; other programs use YC_METADATA_ADDR",
+            Self::Preload => {
+                "led to it inside Node.js and Python; any other program needs YC_METADATA_ADDR, or \
+                 --metadata-route namespace"
+            }
+            Self::Namespace => "every program of the function reaches it there, and nothing outside",
         }
     }
 }
@@ -80,6 +90,7 @@ pub enum Code<'a> {
 pub struct Settings<'a> {
     pub identity: Identity,
     pub fault: Option<Fault>,
+    pub route: Route,
     /// Dependencies come from the cache or not at all.
     pub offline: bool,
     /// How long a call may take, the start of a new instance included.
@@ -182,6 +193,7 @@ pub fn load(
         // Code that asks for a token while it is loaded gets one, as in the cloud.
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
         fault: None,
+        route: Route::Preload,
         offline: false,
         timeout,
         debugger: None,

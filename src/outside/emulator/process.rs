@@ -6,15 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
-/// Waits until fnscaffold lets go of its standard input, by whatever death, then ends the group and takes
-/// its directory away.
-const GUARD: &str = r#"read -r _; kill -s KILL -- "-$1"; chmod -R u+w "$2"; rm -rf "$2""#;
-
 /// The process group of an interpreter. Dropped, it is killed.
 pub struct Group {
-    leader: Option<Pid>,
+    leader: u32,
     guardian: Option<Child>,
     /// The leader's number may belong to others.
     finished: AtomicBool,
@@ -24,26 +18,15 @@ impl Group {
     /// Guards the group that `leader` leads, and the directory that it runs in.
     ///
     /// # Errors
-    /// When the shell that outlives this process does not start.
+    /// When the process that outlives this one does not start.
     pub fn guard(leader: u32, home: &Path) -> io::Result<Self> {
-        use std::os::unix::process::CommandExt;
-        let guardian = Command::new("/bin/sh")
-            .args(["-c", GUARD, "fnscaffold-guard", &leader.to_string()])
-            .arg(home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A signal from the terminal must not reach it before its work is done.
-            .process_group(0)
-            .spawn()?;
-        let leader = i32::try_from(leader).ok().and_then(Pid::from_raw);
-        Ok(Self { leader, guardian: Some(guardian), finished: AtomicBool::new(false) })
+        let guardian = guardian(leader, home)?;
+        Ok(Self { leader, guardian, finished: AtomicBool::new(false) })
     }
 
     pub fn kill(&self) {
-        if let Some(leader) = self.leader.filter(|_| !self.finished.load(Ordering::Relaxed)) {
-            // It may have ended by itself.
-            let _ = kill_process_group(leader, Signal::KILL);
+        if !self.finished.load(Ordering::Relaxed) {
+            kill(self.leader);
         }
     }
 
@@ -63,4 +46,39 @@ impl Drop for Group {
             let _ = guardian.wait();
         }
     }
+}
+
+/// Waits until fnscaffold lets go of its standard input, by whatever death, then ends the group and takes
+/// its directory away.
+#[cfg(unix)]
+fn guardian(leader: u32, home: &Path) -> io::Result<Option<Child>> {
+    use std::os::unix::process::CommandExt;
+    const GUARD: &str = r#"read -r _; kill -s KILL -- "-$1"; chmod -R u+w "$2"; rm -rf "$2""#;
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", GUARD, "fnscaffold-guard", &leader.to_string()]).arg(home);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A signal from the terminal must not reach it before its work is done.
+    command.process_group(0).spawn().map(Some)
+}
+
+/// The bootstraps end by themselves when fnscaffold does; no shell there outlives it for certain.
+#[cfg(not(unix))]
+fn guardian(_: u32, _: &Path) -> io::Result<Option<Child>> {
+    Ok(None)
+}
+
+/// What is killed may have ended by itself.
+#[cfg(unix)]
+fn kill(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+fn kill(leader: u32) {
+    let mut command = Command::new("taskkill");
+    command.args(["/F", "/T", "/PID", &leader.to_string()]);
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }

@@ -18,7 +18,7 @@ use super::interpreter::Interpreter;
 use super::metadata::Fault;
 use super::output::{Output, Stream};
 use super::watch::Watch;
-use super::{Call, Called, Code, FUNCTION_ID, Function, LOAD_LIMIT, Settings, VERSION_ID};
+use super::{Call, Called, Code, FUNCTION_ID, Function, LOAD_LIMIT, Route, Settings, VERSION_ID};
 use crate::model::event::http::{Call as Payload, Integration};
 use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, Response, respond};
@@ -47,6 +47,7 @@ pub struct Manner {
     pub offline: bool,
     pub token_file: Option<PathBuf>,
     pub fault: Option<Fault>,
+    pub route: Route,
     pub redactor: Redactor,
     pub tell: Tell,
 }
@@ -436,6 +437,7 @@ fn prepare(
     let settings = Settings {
         identity: Identity::of(version.service_account_id.as_deref(), manner.token_file.as_deref())?,
         fault: manner.fault,
+        route: manner.route,
         offline: manner.offline,
         timeout,
         debugger,

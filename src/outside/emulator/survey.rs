@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
 use super::Route;
 use super::install::cache_directory;
 use super::interpreter::{Interpreter, programs, said};
+use super::namespace;
 use crate::model::finding::Result;
 use crate::model::runtime::{Lang, RUNTIMES};
 
@@ -77,7 +77,7 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
             Some(Program { path, version })
         }),
         cache: cache_directory()?,
-        namespaces_refused: namespaces().err(),
+        namespaces_refused: namespace::refused(),
         metadata: Route::Preload.about(),
     })
 }
@@ -89,23 +89,4 @@ fn pip(python: &Path) -> Option<Program> {
     let version = words.nth(1)?.to_owned();
     let path = words.nth(1).map_or_else(|| python.to_owned(), PathBuf::from);
     Some(Program { path, version })
-}
-
-/// Whether this user may have a network of its own.
-fn namespaces() -> std::result::Result<(), String> {
-    if !cfg!(target_os = "linux") {
-        return Err("only Linux has them".to_owned());
-    }
-    let Some(unshare) = programs("unshare").next() else {
-        return Err("there is no program `unshare` to try it with".to_owned());
-    };
-    let tried = Command::new(unshare)
-        .args(["--user", "--map-root-user", "--net", "true"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
-    if tried.status.success() {
-        return Ok(());
-    }
-    Err(String::from_utf8_lossy(&tried.stderr).trim().trim_start_matches("unshare: ").to_owned())
 }
