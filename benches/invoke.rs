@@ -65,8 +65,11 @@ fn compare(lang: &str, program: &str, itself: &[&str], name: &str, script: &str,
     };
     println!("cold invoke of a context handler, {lang} at {}", interpreter.display());
     for flags in flags {
-        let bare =
-            || time(Command::new(&interpreter).args(*flags).arg(name).current_dir(function.join("dist")));
+        // With none of this machine's variables, as in the emulator: some make interpreters slow.
+        let bare = || {
+            let mut command = Command::new(&interpreter);
+            time(command.args(*flags).arg(name).env_clear().current_dir(function.join("dist")))
+        };
         // In turn, so that a machine that grows slower does so for both.
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
