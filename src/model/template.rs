@@ -97,7 +97,7 @@ impl Templates {
             }
             match rest.split_once('/') {
                 Some((folder, file)) => {
-                    archive::check_path(file)?;
+                    archive::check_path(file.strip_suffix(RENDERED).unwrap_or(file))?;
                     folders.entry(format!("{lang}/{folder}")).or_default().insert(file.to_owned(), bytes);
                 }
                 None => match path.strip_suffix(".toml") {
