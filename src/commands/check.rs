@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::Context;
+use crate::commands::allowing::AllowArgs;
 use crate::model::finding::{Exit, Result, Severity};
 use crate::outside::judging::{Judging, Loading};
 
@@ -24,15 +25,8 @@ pub struct Check {
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
-    /// Take this file, or what is in this directory, although it looks like a secret
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "FNSCAFFOLD_ALLOW_SECRET",
-        hide_env = true,
-        value_delimiter = ','
-    )]
-    allow_secret: Vec<String>,
+    #[command(flatten)]
+    secrets: AllowArgs,
 }
 
 impl Check {
@@ -41,7 +35,7 @@ impl Check {
         let loading = Loading { interpreter: &self.interpreter, progress: &progress };
         let judging = Judging {
             directory: &context.directory,
-            allow_secret: &self.allow_secret,
+            allow_secret: &self.secrets.allow_secret,
             load: self.load.then_some(loading),
         };
         let mut findings = judging.judge()?;

@@ -11,6 +11,7 @@ use crate::model::spec::Consumer;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod access;
+mod allowing;
 mod check;
 mod deploy;
 mod dev;

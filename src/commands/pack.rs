@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
+use crate::commands::allowing::AllowArgs;
 use crate::model::archive::{Content, Level};
 use crate::model::finding::{Exit, Result};
 use crate::model::manifest::Manifest;
@@ -58,15 +59,8 @@ pub struct Pack {
         default_value = "default"
     )]
     level: LevelName,
-    /// Pack this file, or what is in this directory, although it looks like a secret
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "FNSCAFFOLD_ALLOW_SECRET",
-        hide_env = true,
-        value_delimiter = ','
-    )]
-    allow_secret: Vec<String>,
+    #[command(flatten)]
+    secrets: AllowArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,7 +99,7 @@ impl Pack {
             LevelName::Best => Level::Best,
         };
         let files = &collected.files;
-        let settings = packing::settings(level, &self.allow_secret)?;
+        let settings = packing::settings(level, &self.secrets.allow_secret)?;
         let bytes: u64 = files.iter().map(Content::size).sum();
         let passes = if level == Level::Best && self.report.is_none() { 2 } else { 1 };
         let progress = Progress::of(&context.terminal, "packing", bytes.saturating_mul(passes));

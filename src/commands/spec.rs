@@ -6,6 +6,7 @@ use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::commands::allowing::AllowArgs;
 use crate::commands::{Context, Output};
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::{self, Lines};
@@ -59,15 +60,8 @@ pub struct Spec {
     /// A whole workflow that checks first, for github
     #[arg(long)]
     workflow: bool,
-    /// Take this file, or what is in this directory, although it looks like a secret
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "FNSCAFFOLD_ALLOW_SECRET",
-        hide_env = true,
-        value_delimiter = ','
-    )]
-    allow_secret: Vec<String>,
+    #[command(flatten)]
+    secrets: AllowArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,7 +128,8 @@ impl Spec {
 
     fn write(&self, consumer: Consumer, context: &Context) -> Result<Exit> {
         self.judge_flags(consumer)?;
-        let judging = Judging { directory: &context.directory, allow_secret: &self.allow_secret, load: None };
+        let judging =
+            Judging { directory: &context.directory, allow_secret: &self.secrets.allow_secret, load: None };
         if let Some(problem) =
             judging.judge()?.into_iter().find(|finding| finding.severity == Severity::Error)
         {

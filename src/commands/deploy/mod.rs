@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::commands::access::Access;
+use crate::commands::allowing::AllowArgs;
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::project::DIST;
 use crate::model::version::{self, VersionSpec};
@@ -40,15 +41,8 @@ pub struct Deploy {
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
-    /// Take this file, or what is in this directory, although it looks like a secret
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "FNSCAFFOLD_ALLOW_SECRET",
-        hide_env = true,
-        value_delimiter = ','
-    )]
-    allow_secret: Vec<String>,
+    #[command(flatten)]
+    secrets: AllowArgs,
     #[command(flatten)]
     access: Access,
 }
@@ -107,7 +101,8 @@ impl Deploy {
 
     /// All that `check` finds; a bucket answers the finding that there must be one.
     fn judge(&self, context: &Context) -> Result<Vec<Box<Finding>>> {
-        let judging = Judging { directory: &context.directory, allow_secret: &self.allow_secret, load: None };
+        let judging =
+            Judging { directory: &context.directory, allow_secret: &self.secrets.allow_secret, load: None };
         let mut findings = judging.judge()?;
         if self.bucket.is_some() {
             findings.retain(|finding| finding.rule != &finding::NEEDS_BUCKET);
