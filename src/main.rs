@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(cli) => {
             let terminal = Terminal::new(&cli.common.manners());
             let context = Context::new(terminal.clone(), cli.common);
-            cli.verb.run(&context, Cli::command()).unwrap_or_else(|finding| {
+            cli.verb.run(&context, Cli::command).unwrap_or_else(|finding| {
                 terminal.fail(&finding);
                 finding.rule.exit
             })

@@ -158,7 +158,7 @@ pub enum Verb {
 impl Verb {
     /// # Errors
     /// The finding that ended the verb.
-    pub fn run(self, context: &Context, program: clap::Command) -> Result<Exit> {
+    pub fn run(self, context: &Context, program: fn() -> clap::Command) -> Result<Exit> {
         match self {
             Self::New(verb) => verb.run(context),
             Self::Init(verb) => verb.run(context),
@@ -177,8 +177,8 @@ impl Verb {
             Self::Runtimes(verb) => verb.run(context),
             Self::Explain(verb) => verb.run(context),
             Self::Schema(verb) => verb.run(context),
-            Self::Completions(verb) => verb.run(context, program),
-            Self::Man(verb) => verb.run(context, program),
+            Self::Completions(verb) => verb.run(context, program()),
+            Self::Man(verb) => verb.run(context, program()),
         }
     }
 }
