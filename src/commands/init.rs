@@ -7,7 +7,7 @@ use crate::commands::Context;
 use crate::commands::new::AnswerFlags;
 use crate::model::answers::{self, Answers, Defaults, Given};
 use crate::model::finding::{self, Exit, Finding, Result};
-use crate::model::manifest::{self, Manifest, Package, Version};
+use crate::model::manifest::{self, Manifest, Package};
 use crate::model::project::{DIST, MANIFEST_SCHEMA};
 use crate::model::rules;
 use crate::model::runtime::Lang;
@@ -51,12 +51,7 @@ impl Init {
         let answers = settle(&mut given, &code, context)?;
         let manifest = Manifest {
             name: answers.name.clone(),
-            version: Version {
-                memory: answers.memory.clone(),
-                timeout: answers.timeout.clone(),
-                service_account_id: answers.service_account_id.clone(),
-                ..Version::new(answers.runtime.id, &answers.entrypoint)
-            },
+            version: answers.to_version(),
             package: package(&answers.entrypoint),
             template: None,
         };

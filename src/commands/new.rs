@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::commands::Context;
 use crate::model::answers::{Answers, Given, flag_and_variable};
+use crate::model::digest::sha256;
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::mode::Mode;
 use crate::model::package::DIST_FILES;
@@ -370,9 +371,7 @@ impl Made {
             .project
             .files
             .iter()
-            .map(|(path, bytes)| {
-                json!({ "path": path, "size": bytes.len(), "sha256": crate::model::project::sha256(bytes) })
-            })
+            .map(|(path, bytes)| json!({ "path": path, "size": bytes.len(), "sha256": sha256(bytes) }))
             .collect();
         json!({
             "ok": true,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::finding::{self, Finding, Result};
+use crate::model::manifest::Version;
 use crate::model::mode::Mode;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::{self, nearest, parse_runtime};
@@ -230,6 +231,16 @@ impl Given {
 }
 
 impl Answers {
+    /// The settings of the version that was asked for.
+    pub fn to_version(&self) -> Version {
+        Version {
+            memory: self.memory.clone(),
+            timeout: self.timeout.clone(),
+            service_account_id: self.service_account_id.clone(),
+            ..Version::new(self.runtime.id, &self.entrypoint)
+        }
+    }
+
     /// The answers as an answers file has them.
     pub fn to_map(&self) -> BTreeMap<&'static str, String> {
         let mut map = BTreeMap::from([

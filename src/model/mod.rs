@@ -4,7 +4,9 @@ pub mod answers;
 #[cfg(test)]
 pub mod arbitrary;
 pub mod archive;
+pub mod calendar;
 pub mod cloud;
+pub mod digest;
 pub mod event;
 pub mod finding;
 pub mod javascript;

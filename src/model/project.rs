@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use crate::model::answers::Answers;
+use crate::model::digest::sha256;
 use crate::model::finding::Result;
-use crate::model::manifest::{self, Manifest, Package, TemplateRecord, Version};
+use crate::model::manifest::{self, Manifest, Package, TemplateRecord};
 use crate::model::package::{self, MemoryFile, Packing};
 use crate::model::schema::{self, SchemaName};
 use crate::model::selection::Selection;
@@ -41,12 +40,7 @@ impl Project {
         })?;
         let manifest = Manifest {
             name: answers.name.clone(),
-            version: Version {
-                memory: answers.memory.clone(),
-                timeout: answers.timeout.clone(),
-                service_account_id: answers.service_account_id.clone(),
-                ..Version::new(answers.runtime.id, &answers.entrypoint)
-            },
+            version: answers.to_version(),
             package: Package::default(),
             template: Some(TemplateRecord {
                 name: template.name.clone(),
@@ -87,9 +81,4 @@ pub fn beside_archive(spec: &VersionSpec) -> Vec<(&'static str, Vec<u8>)> {
     let mut files = vec![(version::FILE, spec.to_json())];
     files.extend(SchemaName::ALL.map(|name| (name.file(), schema::json(name).to_vec())));
     files
-}
-
-/// 64 hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

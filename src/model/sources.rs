@@ -46,7 +46,12 @@ impl Sources for BTreeMap<String, Vec<u8>> {
     }
 
     fn has_directory(&self, name: &str) -> bool {
-        let prefix = format!("{name}/");
-        self.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+        has_below(self, name)
     }
+}
+
+/// Whether any of the names lies below the directory `name`.
+pub fn has_below<V>(files: &BTreeMap<String, V>, name: &str) -> bool {
+    let prefix = format!("{name}/");
+    files.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
 }

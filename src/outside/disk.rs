@@ -14,7 +14,7 @@ use crate::model::finding::{self, Finding, Result, Rule};
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::runtime::Lang;
 use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
-use crate::model::sources::Sources;
+use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
 use crate::outside::terminal;
 
@@ -342,8 +342,7 @@ impl Sources for Files {
     }
 
     fn has_directory(&self, name: &str) -> bool {
-        let prefix = format!("{name}/");
-        self.0.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+        has_below(&self.0, name)
     }
 }
 

@@ -14,8 +14,8 @@ use zip::read::{ArchiveOffset, Config, ZipArchiveMetadata, ZipFileEntry};
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
 use super::layout;
-use super::write::hex;
 use super::{Record, UNPACKED_LIMIT, check_path, read_failed, shown, unreadable, wrong};
+use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::sources::Sources;
 

@@ -27,6 +27,8 @@ use self::fail_once::FailOnce;
 use self::queue::Queue;
 use self::worker::{Body, Packed, Worker};
 use crate::model::archive::check_path;
+use crate::model::calendar::Date;
+use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 
 /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
@@ -110,22 +112,9 @@ impl DosDate {
         const FIRST: u64 = 315_532_800;
         const LAST: u64 = 4_354_819_198;
         let seconds = seconds.unwrap_or(FIRST).clamp(FIRST, LAST);
-        let (mut days, time) = ((seconds - FIRST) / 86_400, seconds % 86_400);
-        let leap = |year: u64| year.is_multiple_of(4) && year != 2100;
-        let mut year = 1980;
-        while days >= 365 + u64::from(leap(year)) {
-            days -= 365 + u64::from(leap(year));
-            year += 1;
-        }
-        let february = 28 + u64::from(leap(year));
-        let mut month = 0;
-        let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        while days >= lengths[month] {
-            days -= lengths[month];
-            month += 1;
-        }
-        let date = ((year - 1980) << 9) | ((month as u64 + 1) << 5) | (days + 1);
-        let time = ((time / 3600) << 11) | ((time / 60 % 60) << 5) | (time % 60 / 2);
+        let Date { year, month, day, hour, minute, second } = Date::of(seconds);
+        let date = ((year - 1980) << 9) | ((month as u64 + 1) << 5) | day;
+        let time = (hour << 11) | (minute << 5) | (second / 2);
         // Both fit: the year is below 2108.
         Self(zip::DateTime::try_from_msdos(date as u16, time as u16).unwrap_or_default())
     }
@@ -368,16 +357,6 @@ impl<W: Write> Write for Hashing<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-pub(super) fn hex(sha256: Sha256) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let bytes = sha256.finalize();
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
 
 fn unwritable(error: &ZipError) -> Box<Finding> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::project::sha256;
+use crate::model::digest::sha256;
 
 /// Begins the mark in a version's description.
 const START: &str = "fnscaffold:";

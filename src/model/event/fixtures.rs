@@ -5,8 +5,9 @@
 
 use serde_json::{Value, json};
 
+use crate::model::calendar;
 use crate::model::event::http::{HOST, Integration, Request, Route};
-use crate::model::event::{calendar, setting};
+use crate::model::event::setting;
 use crate::model::finding::{self, Result};
 
 const CLOUD: &str = "b1gexamplecloud00000";

@@ -9,8 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::model::calendar;
 use crate::model::event::response::Response;
-use crate::model::event::{PAYLOAD_LIMIT, calendar, headers};
+use crate::model::event::{PAYLOAD_LIMIT, headers};
 
 /// The host that functions are called at, when nobody names another.
 pub const HOST: &str = "functions.yandexcloud.net";

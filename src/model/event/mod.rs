@@ -1,7 +1,6 @@
 //! What the platform's front door does, as values: an HTTP request in, the handler's event out; what became
 //! of the call in, the HTTP response out. Time, ids and addresses come in as arguments.
 
-mod calendar;
 pub mod choices;
 mod envelope;
 pub mod expect;

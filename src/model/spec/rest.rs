@@ -6,13 +6,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::digest::sha256;
 use crate::model::finding::Result;
 use crate::model::manifest::Version;
 use crate::model::options::{
     AsyncInvocation, EphemeralDisk, LogLevel, LogOptions, MetadataOptions, Mount, MountMode, ObjectStorage,
     QueueTarget, Secret, Switch,
 };
-use crate::model::project::sha256;
 use crate::model::request::Request;
 use crate::model::spec::fields::Fields;
 use crate::model::spec::{

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::home;
 use super::interpreter::{self, Interpreter};
+use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::Sources;
@@ -119,7 +120,7 @@ impl Installing<'_> {
                 add(&sources.read(name).unwrap_or_default());
             }
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hash)
     }
 
     /// Installs in a copy of the code and renames the result into the cache.

@@ -1,4 +1,5 @@
-//! Seconds since 1970 in, the date texts of the platform's events out. UTC, no leap seconds.
+//! Seconds since 1970 in, the date and the texts of it that the platform's events have out. UTC, no leap
+//! seconds.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -14,18 +15,18 @@ const FROM_MARCH: u64 = 719_468;
 /// Days before each month of a year that begins in March.
 const BEFORE_MONTH: [u64; 12] = [0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337];
 
-struct Date {
-    year: u64,
+pub struct Date {
+    pub year: u64,
     /// 0 is January.
-    month: usize,
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
+    pub month: usize,
+    pub day: u64,
+    pub hour: u64,
+    pub minute: u64,
+    pub second: u64,
 }
 
 impl Date {
-    fn of(epoch_seconds: u64) -> Self {
+    pub fn of(epoch_seconds: u64) -> Self {
         let days = epoch_seconds / DAY + FROM_MARCH;
         let (spans, days) = (days / YEARS_400, days % YEARS_400);
         // The last century of four and the last year of four are a day longer: `min` leaves them that day.
