@@ -1,0 +1,129 @@
+//! fnscaffold: scaffold, package, check and prove functions for Yandex Cloud Functions.
+mod commands;
+mod model;
+mod outside;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use commands::{Common, Context, Verb};
+use model::finding::{self, Exit, Finding};
+use outside::terminal::{self, Terminal};
+
+/// Scaffold, package, check and prove functions for Yandex Cloud Functions
+#[derive(Parser)]
+#[command(
+    version,
+    disable_help_subcommand = true,
+    styles = terminal::STYLES,
+    before_help = terminal::EXAMPLES,
+    after_help = "Every option with a value has an environment variable: --service-account-id is FNSCAFFOLD_SERVICE_ACCOUNT_ID.\nExit codes: 0 done, 1 findings, 2 usage, 3 environment, 4 refused, 5 remote, 6 function failed, 130 interrupted."
+)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What the program does, from its command line to its exit code.
+pub fn main() -> ExitCode {
+    if let Some(failure) = outside::emulator::entered() {
+        return failure;
+    }
+    let exit = match Cli::try_parse() {
+        Ok(cli) => {
+            let terminal = Terminal::new(&cli.common.manners());
+            let context = Context::new(terminal.clone(), cli.common);
+            cli.verb.run(&context, Cli::command).unwrap_or_else(|finding| {
+                terminal.fail(&finding);
+                finding.rule.exit
+            })
+        }
+        Err(error) => refuse(&error),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Help and version are results; anything else that clap says is wrong usage.
+fn refuse(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has gone away has seen enough.
+            let _ = terminal::say_help(&error.render());
+            Exit::Done
+        }
+        _ if terminal::json_is_asked_for() => {
+            Terminal::json().fail(&usage(error));
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> Box<Finding> {
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    finding::USAGE
+        .finding(message)
+        .fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{ArgAction, Command};
+
+    use super::*;
+
+    fn walk(command: &Command, each: &mut dyn FnMut(&Command, &clap::Arg)) {
+        for argument in command.get_arguments() {
+            each(command, argument);
+        }
+        for below in command.get_subcommands() {
+            walk(below, each);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// The contract: each value flag has an environment name.
+    #[test]
+    fn every_option_with_a_value_has_its_variable() {
+        let mut wrong = Vec::new();
+        walk(&Cli::command(), &mut |command, argument| {
+            let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append)
+                // Its name is that of the common --format, whose variable says text or json.
+                && (command.get_name(), argument.get_id().as_str()) != ("spec", "format");
+            if let Some(flag) = argument.get_long().filter(|_| takes_value) {
+                let variable = format!("FNSCAFFOLD_{}", flag.to_uppercase().replace('-', "_"));
+                // The common --format has the variable, and values of its own.
+                let is_another = command.get_name() == "spec" && flag == "format";
+                if !is_another && argument.get_env().is_none_or(|name| *name != *variable) {
+                    wrong.push(format!("{} --{flag}: {variable}", command.get_name()));
+                }
+            }
+        });
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn every_option_is_explained_in_one_style() {
+        walk(&Cli::command(), &mut |command, argument| {
+            let Some(help) = argument.get_help().map(ToString::to_string) else {
+                assert!(!argument.is_positional() || argument.get_possible_values().len() > 1);
+                return;
+            };
+            let first = help.chars().next().unwrap_or(' ');
+            let place = format!("{} {}: {help}", command.get_name(), argument.get_id());
+            assert!(!first.is_lowercase() && !help.ends_with('.'), "{place}");
+        });
+    }
+}
