@@ -55,11 +55,6 @@ fn tell(terminal: &Terminal, survey: &Survey, follows: &[String]) -> Result<()> 
         terminal.say(&format!("pip for {}: {}", candidate.runtime, program(&candidate.pip)))?;
     }
     terminal.say(&format!("cache: `{}`", survey.cache.display()))?;
-    let namespaces = survey
-        .namespaces_refused
-        .as_ref()
-        .map_or_else(|| terminal.good("allowed"), |why| format!("refused: {why}"));
-    terminal.say(&format!("namespaces: {namespaces}"))?;
     terminal.say(&format!("169.254.169.254: {}", survey.metadata))?;
     for line in follows {
         terminal.say(&format!("- {line}"))?;

@@ -38,7 +38,7 @@ pub struct RunArgs {
         value_name = "ROUTE",
         env = "FNSCAFFOLD_METADATA_ROUTE",
         hide_env = true,
-        default_value = "preload"
+        default_value = "auto"
     )]
     pub metadata_route: Route,
     /// Print tokens as they are

@@ -119,6 +119,9 @@ impl Invoke {
         let mut done = Vec::new();
         for _ in 0..self.repeat {
             done.push(self.call(context, &mut emulator, &speech, &redactor, &expectations, memory)?);
+            if let (1, Some(way)) = (done.len(), emulator.way()) {
+                terminal.detail(&way);
+            }
         }
         speech.say(&done, Some(&interpreter))
     }

@@ -273,7 +273,7 @@ impl Run<'_> {
         let settings = Settings {
             identity: account.map_or(Identity::None, |_| Identity::Fake),
             fault,
-            route: Route::Preload,
+            route: Route::Auto,
             offline: self.offline,
             timeout: LIMIT,
             debugger: None,

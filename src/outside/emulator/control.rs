@@ -1,6 +1,9 @@
 //! The way between fnscaffold and a bootstrap: a socket in a directory that only this user can enter,
 //! or where there are none, a port of this machine and a secret.
 
+/// The variable that tells a bootstrap where to go.
+pub const CONTROL: &str = "FNSCAFFOLD_CONTROL";
+
 #[cfg(not(unix))]
 pub use tcp::{Listener, Reader, Writer};
 #[cfg(unix)]
@@ -11,6 +14,7 @@ mod unix {
     use std::io;
     use std::path::{Path, PathBuf};
 
+    use tokio::io::AsyncReadExt;
     use tokio::net::UnixListener;
     use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
     use tokio::process::Command;
@@ -32,13 +36,23 @@ mod unix {
 
         /// What the bootstrap is told.
         pub fn tell(&self, command: &mut Command) {
-            command.env("FNSCAFFOLD_CONTROL", &self.path);
+            command.env(super::CONTROL, &self.path);
         }
 
         /// # Errors
         /// What the operating system says.
         pub async fn accept(&self) -> io::Result<(Reader, Writer)> {
             Ok(self.listener.accept().await?.0.into_split())
+        }
+
+        /// All that one says who comes only to say it.
+        ///
+        /// # Errors
+        /// What the operating system says.
+        pub async fn hear(&self) -> io::Result<String> {
+            let mut word = String::new();
+            self.listener.accept().await?.0.read_to_string(&mut word).await?;
+            Ok(word)
         }
     }
 
@@ -85,7 +99,17 @@ mod tcp {
 
         /// What the bootstrap is told.
         pub fn tell(&self, command: &mut Command) {
-            command.env("FNSCAFFOLD_CONTROL", self.port.to_string()).env("FNSCAFFOLD_SECRET", &self.secret);
+            command.env(super::CONTROL, self.port.to_string()).env("FNSCAFFOLD_SECRET", &self.secret);
+        }
+
+        /// All that one says who comes only to say it.
+        ///
+        /// # Errors
+        /// What the operating system says.
+        pub async fn hear(&self) -> io::Result<String> {
+            let mut word = String::new();
+            self.accept().await?.0.read_to_string(&mut word).await?;
+            Ok(word)
         }
 
         /// # Errors

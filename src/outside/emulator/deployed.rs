@@ -15,8 +15,8 @@ use super::instance::{Failure, Instance, Reply, Start};
 use super::interpreter::{Interpreter, name};
 use super::metadata::Metadata;
 use super::output::Output;
-use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID};
-use crate::model::finding::{self, Result};
+use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID, Way};
+use crate::model::finding::Result;
 use crate::model::manifest::Version;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_memory;
@@ -37,6 +37,8 @@ pub struct Deployed {
     timeout: Duration,
     debugger: Option<Debugger>,
     route: Route,
+    /// How the last instance reaches the metadata service.
+    way: Option<Way>,
     output: Output,
 }
 
@@ -47,11 +49,6 @@ impl Deployed {
     /// # Errors
     /// What is wrong with this machine, or with the values of the manifest.
     pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
-        if settings.route == Route::Namespace && settings.debugger.is_some() {
-            return Err(finding::USAGE
-                .finding("a debugger cannot reach a function in a network of its own")
-                .fix("leave --metadata-route namespace out"));
-        }
         let version = function.manifest.version.clone();
         let memory = parse_memory(&version.memory)?;
         let mut home = Home::new()?;
@@ -62,11 +59,11 @@ impl Deployed {
             progress: settings.progress,
         };
         let packages = home.furnish(&function.code, &installing)?;
-        let mut metadata = Metadata::new(settings.identity.clone(), settings.fault);
-        if settings.route == Route::Preload {
+        let metadata = {
             let _inside = tokio.enter();
-            metadata.open()?;
-        }
+            Metadata::open(settings.identity.clone(), settings.fault)?
+        };
+        home.set_port(metadata.port())?;
         Ok(Self {
             instance: None,
             metadata,
@@ -80,6 +77,7 @@ impl Deployed {
             timeout: settings.timeout,
             debugger: settings.debugger,
             route: settings.route,
+            way: None,
             output: settings.output,
         })
     }
@@ -111,7 +109,8 @@ impl Deployed {
             debugger: self.debugger.as_ref(),
             output: Arc::clone(&self.output),
         };
-        Ok(Instance::start(&self.home, &start).await?.map(|instance| self.instance = Some(instance)))
+        let started = Instance::start(&self.home, &start, &mut self.way).await?;
+        Ok(started.map(|instance| self.instance = Some(instance)))
     }
 
     /// Calls the handler with `event`, the first argument's text.
@@ -155,10 +154,6 @@ impl Deployed {
             Packages::None => "none to install".to_owned(),
             Packages::InCode(place) | Packages::Beside(place) => format!("in `{}`", place.display()),
         };
-        let service = self.metadata.port().map_or_else(
-            || "port 80 of 169.254.169.254".to_owned(),
-            |port| format!("port {port} of 127.0.0.1"),
-        );
         vec![
             format!(
                 "interpreter: {} {} at `{}`",
@@ -168,8 +163,12 @@ impl Deployed {
             ),
             format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
             format!("dependencies: {packages}"),
-            format!("metadata service: {service}"),
-            format!("169.254.169.254: {}", self.route.about()),
+            format!("metadata service: port {} of 127.0.0.1", self.metadata.port()),
         ]
+    }
+
+    /// One more, when there has been an instance.
+    pub fn way(&self) -> Option<String> {
+        self.way.as_ref().map(|way| format!("169.254.169.254: {way}"))
     }
 }

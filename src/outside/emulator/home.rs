@@ -124,10 +124,6 @@ impl Home {
         self.root.join("control")
     }
 
-    pub fn gate(&self) -> PathBuf {
-        self.root.join("gate")
-    }
-
     /// Tells the redirection where the metadata service listens.
     ///
     /// # Errors

@@ -18,11 +18,10 @@ use super::control;
 use super::debugger::Debugger;
 use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
-use super::metadata::{Metadata, Serving};
-use super::namespace::{self, Gate};
+use super::metadata::Metadata;
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
 use super::process::Group;
-use super::{Call, Route};
+use super::{Call, Route, Way, trace};
 use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
@@ -127,49 +126,73 @@ struct Sent {
 }
 
 impl Instance {
-    /// Starts the interpreter and loads the entry point.
+    /// Starts the interpreter and loads the entry point. `way` becomes how it reaches the metadata service,
+    /// as soon as that is known.
     ///
     /// # Errors
     /// [`finding::IO`] when no process can be started. That the code does not load is a [`Failure`].
-    pub async fn start(home: &Home, start: &Start<'_>) -> Result<std::result::Result<Self, Failure>> {
+    pub async fn start(
+        home: &Home,
+        start: &Start<'_>,
+        way: &mut Option<Way>,
+    ) -> Result<std::result::Result<Self, Failure>> {
         let deadline = Instant::now() + start.limit;
-        if let Some(port) = start.metadata.port() {
-            home.set_port(port)?;
-        }
         let failed = |what: &str, error: &io::Error| {
             finding::IO.finding(format!("could not {what}")).why(error.to_string())
         };
         let listener = control::Listener::bind(&home.control())
             .map_err(|error| failed("listen for the interpreter", &error))?;
-        let gate = match start.route {
-            Route::Preload => None,
-            Route::Namespace => Some(Gate::bind(&home.gate()).map_err(|error| no_network(&error))?),
+        let program = &start.interpreter.path;
+        let leashed = match start.route {
+            Route::Auto | Route::Trace => trace::program(program).map_err(|error| error.to_string()),
+            Route::Preload => Err("--metadata-route says so".to_owned()),
         };
-        let mut command = command(home, start, gate.as_ref());
+        let (starting, leash) = match leashed {
+            Ok((starting, leash)) => (starting.into(), Ok(leash)),
+            Err(why) => (Command::new(program), Err(why)),
+        };
+        let mut command = command(starting, home, start);
+        if leash.is_err() {
+            command.stdin(Stdio::null());
+        }
         listener.tell(&mut command);
-        let path = start.interpreter.path.display();
+        let path = program.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
+        // What the child is held by must be the child's alone.
+        drop(command);
         let leader = child.id().unwrap_or_default();
-        let group = Group::guard(leader, home.root())
+        let (follower, refusal) = match leash.map(|leash| leash.hold(leader, start.metadata.port())) {
+            Ok(held) => (Some(held.map_err(|error| failed("follow the interpreter", &error))?), None),
+            Err(why) => (None, Some(why)),
+        };
+        let group = Group::guard(leader, home.root(), follower)
             .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
-        let serving = match &gate {
-            Some(gate) => Some(open(gate, &mut child, start.metadata, deadline).await?),
-            None => None,
+        let reached = async {
+            let refusal = match refusal {
+                Some(why) => Some(why),
+                None => Some(listener.hear().await?).filter(|word| !word.is_empty()),
+            };
+            Ok((refusal, listener.accept().await?))
         };
         let connected = tokio::select! {
-            connected = timeout_at(deadline, listener.accept()) => connected,
+            connected = timeout_at(deadline, reached) => connected,
             status = child.wait() => {
                 pipes.finish().await;
                 return Ok(Err(Failure::Ended(describe(status))));
             }
         };
-        let (reader, mut writer) = match connected {
+        let (refusal, (reader, mut writer)) = match connected {
             Err(_) => return Ok(Err(Failure::TimedOut(start.limit))),
             Ok(connected) => connected.map_err(|error| failed("reach the interpreter", &error))?,
         };
-        let hello = hello(home, start);
+        if let (Route::Trace, Some(why)) = (start.route, &refusal) {
+            return Err(not_led(why));
+        }
+        let redirect = refusal.is_some();
+        *way = Some(refusal.map_or(Way::Traced, Way::Preloaded));
+        let hello = hello(home, start, redirect);
         writer.write_all(hello.as_bytes()).await.map_err(|error| failed("reach the interpreter", &error))?;
         let mut process = Process {
             child,
@@ -183,7 +206,6 @@ impl Instance {
             over_memory: false,
             looked_at: Instant::now(),
             ready: false,
-            serving: None,
         };
         match timeout_at(deadline, process.message(&group)).await {
             Err(_) => {
@@ -199,7 +221,6 @@ impl Instance {
             }
             Ok(Some(_)) => {
                 process.ready = true;
-                process.serving = serving;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
                 Ok(Ok(Self { group, calls, next: 0 }))
@@ -233,22 +254,11 @@ impl Instance {
     }
 }
 
-/// Answers at the port that the child has opened in its network.
-async fn open(gate: &Gate, child: &mut Child, metadata: &Metadata, deadline: Instant) -> Result<Serving> {
-    let received = tokio::select! {
-        received = timeout_at(deadline, gate.receive()) => received,
-        // Its last word may be on the way.
-        _ = child.wait() => timeout(LAST_WORDS, gate.receive()).await,
-    };
-    let listener = received.unwrap_or_else(|_| Err(io::Error::other("the process gave no sign")));
-    listener.and_then(|listener| metadata.serve(listener)).map_err(|error| no_network(&error))
-}
-
-fn no_network(error: &io::Error) -> Box<Finding> {
+fn not_led(why: &str) -> Box<Finding> {
     finding::IO
-        .finding("could not give the function a network of its own")
-        .why(error.to_string())
-        .fix("leave --metadata-route namespace out: Node.js and Python need no such network")
+        .finding("the function's programs could not be led to the metadata service")
+        .why(why)
+        .fix("leave --metadata-route trace out: Node.js and Python find it by themselves")
 }
 
 /// A call as the bootstrap reads it: a line of facts, and one of the event where it is one line.
@@ -281,13 +291,9 @@ impl Drop for Instance {
 }
 
 /// The interpreter with the platform's environment and nothing of this process's own.
-fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
+fn command(mut command: Command, home: &Home, start: &Start<'_>) -> Command {
     let Start { interpreter, runtime, .. } = start;
     let (code, own) = (&home.code, home.runtime());
-    let mut command = match gate {
-        Some(gate) => namespace::program(&interpreter.path, gate),
-        None => Command::new(&interpreter.path),
-    };
     match runtime.lang {
         Lang::Nodejs => {
             // What the older runtimes cannot load must not be loaded here.
@@ -310,7 +316,7 @@ fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
             command.arg(own.join("bootstrap.py"))
         }
     };
-    command.current_dir(code).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.current_dir(code).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
@@ -318,10 +324,6 @@ fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
     let mut path = vec![code.clone(), own.join("bin"), own.clone()];
     path.extend(interpreter.path.parent().map(std::path::Path::to_owned));
     path.extend(["/usr/bin", "/usr/local/bin", "/sbin", "/bin"].map(Into::into));
-    let metadata = match start.metadata.port() {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => "169.254.169.254".to_owned(),
-    };
     command
         .env("_HANDLER", start.entrypoint)
         .env("AWS_LAMBDA_RUNTIME_API", "169.254.169.254")
@@ -334,7 +336,7 @@ fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
         )
         .env("X_YCF_CONCURRENCY", "1")
         .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
-        .env("YC_METADATA_ADDR", metadata)
+        .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata.port()))
         .env("TMPDIR", home.temporary())
         .env("TZ", "UTC");
     if let (Packages::Beside(directory), Lang::Nodejs) = (start.packages, runtime.lang) {
@@ -361,7 +363,7 @@ fn environment<'a>(start: &Start<'a>) -> impl Iterator<Item = (&'a String, &'a S
 }
 
 /// The first message to the bootstrap.
-fn hello(home: &Home, start: &Start<'_>) -> String {
+fn hello(home: &Home, start: &Start<'_>, redirect: bool) -> String {
     // A preloaded runtime is running before anyone knows these.
     let environment: BTreeMap<_, _> =
         if start.runtime.preloaded { environment(start).collect() } else { BTreeMap::new() };
@@ -375,7 +377,7 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
             Packages::None | Packages::InCode(_) => None,
         },
         "places": home.places(),
-        "redirect": start.route == Route::Preload,
+        "redirect": redirect,
         "facts": start.facts,
         "debugpy": match start.debugger {
             Some(Debugger::Debugpy { port, directory }) => json!({ "port": port, "directory": directory }),
@@ -437,8 +439,6 @@ struct Process {
     looked_at: Instant,
     /// It has loaded the function.
     ready: bool,
-    /// The metadata service in its network.
-    serving: Option<Serving>,
 }
 
 impl Process {

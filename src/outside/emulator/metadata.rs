@@ -55,15 +55,11 @@ impl FromStr for Fault {
     }
 }
 
-/// The service of one function.
+/// The service of one function, at a port of this machine. Dropped, it does not answer.
 pub struct Metadata {
-    service: Arc<Service>,
-    port: Option<u16>,
-    serving: Option<Serving>,
+    port: u16,
+    serving: JoinHandle<()>,
 }
-
-/// A port that is answered. Dropped, it is not.
-pub struct Serving(JoinHandle<()>);
 
 struct Service {
     identity: Identity,
@@ -72,49 +68,38 @@ struct Service {
 }
 
 impl Metadata {
-    /// A service that nothing reaches yet.
-    pub fn new(identity: Identity, fault: Option<Fault>) -> Self {
-        let service = Arc::new(Service { identity, fault, answers: AtomicU32::new(0) });
-        Self { service, port: None, serving: None }
-    }
-
-    /// Answers at a port of this machine. Call it inside a tokio runtime.
+    /// Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`finding::IO`] when this machine has no port left.
-    pub fn open(&mut self) -> Result<()> {
-        let failed = |error: io::Error| {
+    pub fn open(identity: Identity, fault: Option<Fault>) -> Result<Self> {
+        let service = Arc::new(Service { identity, fault, answers: AtomicU32::new(0) });
+        Self::serve(service).map_err(|error| {
             finding::IO.finding("could not open a port for the metadata service").why(error.to_string())
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
-        self.port = Some(listener.local_addr().map_err(failed)?.port());
-        self.serving = Some(self.serve(listener).map_err(failed)?);
-        Ok(())
+        })
     }
 
-    /// The port of this machine, where there is one.
-    pub const fn port(&self) -> Option<u16> {
-        self.port
-    }
-
-    /// Answers at a port, which may be one of another network. Call it inside a tokio runtime.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn serve(&self, listener: TcpListener) -> io::Result<Serving> {
+    fn serve(service: Arc<Service>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&self.service));
-        Ok(Serving(tokio::spawn(async move {
+        let router = Router::new().fallback(answer).with_state(service);
+        let serving = tokio::spawn(async move {
             // It ends only with the task.
             let _ = axum::serve(listener, router).await;
-        })))
+        });
+        Ok(Self { port, serving })
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 }
 
-impl Drop for Serving {
+impl Drop for Metadata {
     fn drop(&mut self) {
-        self.0.abort();
+        self.serving.abort();
     }
 }
 

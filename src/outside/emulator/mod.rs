@@ -10,16 +10,17 @@ mod install;
 mod instance;
 mod interpreter;
 mod metadata;
-mod namespace;
 mod output;
 mod process;
 mod recall;
 mod served;
 mod server;
 mod survey;
+mod trace;
 mod vendor;
 mod watch;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,11 +30,11 @@ pub use install::is_for_want_of_network;
 pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use metadata::Fault;
-pub use namespace::entered;
 pub use output::{Output, Stream};
 pub use served::{Manner, Place, Told, language};
 pub use server::serve;
 pub use survey::{Candidate, Program, Survey, survey};
+pub use trace::entered;
 pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
@@ -50,21 +51,29 @@ const LOAD_LIMIT: Duration = Duration::from_secs(30);
 /// How a program that asks 169.254.169.254 reaches the emulated service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Route {
+    /// `trace` where it is allowed, else `preload`
+    Auto,
+    /// Every program is led there as it connects (only Linux)
+    Trace,
     /// Led there inside Node.js and Python; other programs need YC_METADATA_ADDR
-    // Connections are redirected in the interpreter, and in those that the function starts.
     Preload,
-    /// Every program reaches it, and nothing outside (only Linux)
-    Namespace,
 }
 
-impl Route {
-    pub const fn about(self) -> &'static str {
+/// How it does in fact.
+pub enum Way {
+    Traced,
+    /// Connections are redirected in the interpreter, and in those that the function starts; and why so.
+    Preloaded(String),
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Preload => {
-                "led to it inside Node.js and Python; any other program needs YC_METADATA_ADDR, or \
-                 --metadata-route namespace"
-            }
-            Self::Namespace => "every program of the function reaches it there, and nothing outside",
+            Self::Traced => formatter.write_str("every program of the function is led to it"),
+            Self::Preloaded(why) => write!(
+                formatter,
+                "led to it inside Node.js and Python, any other program needs YC_METADATA_ADDR: {why}"
+            ),
         }
     }
 }
@@ -155,6 +164,11 @@ impl Emulator {
     pub fn facts(&self) -> Vec<String> {
         self.deployed.facts()
     }
+
+    /// One more, when a call has started an instance.
+    pub fn way(&self) -> Option<String> {
+        self.deployed.way()
+    }
 }
 
 /// What all of this runs in: one thread, because one function is called at a time.
@@ -193,7 +207,7 @@ pub fn load(
         // Code that asks for a token while it is loaded gets one, as in the cloud.
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
         fault: None,
-        route: Route::Preload,
+        route: Route::Auto,
         offline: false,
         timeout,
         debugger: None,

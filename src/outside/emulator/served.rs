@@ -325,6 +325,9 @@ impl Served {
         let mut deployed = running.deployed.lock().await;
         let loaded = deployed.load(LOAD_LIMIT.max(running.timeout)).await;
         running.loaded.store(matches!(loaded, Ok(Ok(()))), Ordering::Relaxed);
+        if let Some(way) = deployed.way() {
+            self.tell(Told::Fact(&way));
+        }
         self.replace(running);
         match loaded {
             Ok(Ok(())) => self.tell(Told::Loaded { took: began.elapsed(), again }),

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Route;
 use super::install::cache_directory;
 use super::interpreter::{Interpreter, programs, said};
-use super::namespace;
+use super::{Way, trace};
 use crate::model::finding::Result;
 use crate::model::runtime::{Lang, RUNTIMES};
 
@@ -42,10 +41,10 @@ pub struct Survey {
     pub npm: Option<Program>,
     /// Where installed dependencies are kept.
     pub cache: PathBuf,
-    /// Why this user may make no network of its own, or nothing where it may.
-    pub namespaces_refused: Option<String>,
+    /// Why programs cannot be led to the metadata service from outside, or nothing where they can.
+    pub trace_refused: Option<String>,
     /// How a function reaches the metadata service.
-    pub metadata: &'static str,
+    pub metadata: String,
 }
 
 /// # Errors
@@ -70,6 +69,7 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
             pip,
         });
     }
+    let trace_refused = trace::refused();
     Ok(Survey {
         candidates,
         npm: programs("npm").find_map(|path| {
@@ -77,8 +77,8 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
             Some(Program { path, version })
         }),
         cache: cache_directory()?,
-        namespaces_refused: namespace::refused(),
-        metadata: Route::Preload.about(),
+        metadata: trace_refused.clone().map_or(Way::Traced, Way::Preloaded).to_string(),
+        trace_refused,
     })
 }
 

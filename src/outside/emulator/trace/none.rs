@@ -1,0 +1,34 @@
+//! Nothing in, the word that connections of programs cannot be led on this system out.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use super::Follower;
+
+const WHY: &str = "only Linux on x86-64 and ARM64 lets one program lead another";
+
+pub const fn entered() -> Option<ExitCode> {
+    None
+}
+
+pub fn refused() -> Option<String> {
+    Some(WHY.to_owned())
+}
+
+pub struct Leash(Infallible);
+
+/// # Errors
+/// Always.
+pub fn program(_: &Path) -> io::Result<(Command, Leash)> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, WHY))
+}
+
+impl Leash {
+    /// # Errors
+    /// There is no such leash.
+    pub fn hold(self, _: u32, _: u16) -> io::Result<Follower> {
+        match self.0 {}
+    }
+}
