@@ -1,5 +1,5 @@
 //! The clients that functions use, unmodified, in; the token of the emulated metadata service out. By
-//! each way there: led there inside the interpreter, or in a network of the function's own.
+//! each way there: led there from outside as they connect, or inside the interpreter.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -24,13 +24,20 @@ mod tools;
 #[cfg(target_os = "linux")]
 use std::fs;
 use std::io::{Write, stderr};
+#[cfg(target_os = "linux")]
+use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::thread::sleep;
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use function::{Function, cache, every_node, every_python};
 
 const FAKE: &str = "fake-iam-token-from-fnscaffold-0001";
-const NAMESPACE: [&str; 2] = ["--metadata-route", "namespace"];
+const TRACE: [&str; 2] = ["--metadata-route", "trace"];
+const PRELOAD: [&str; 2] = ["--metadata-route", "preload"];
 
 /// Every client has the token.
 fn judge(function: &Function, arguments: &[&str], least: usize) {
@@ -55,6 +62,7 @@ fn clients_of_nodejs_get_the_token() {
     for mut function in node_functions() {
         let least = if function.runtime == "nodejs16" { 5 } else { 6 };
         judge(function.account(), &[], least);
+        judge(&function, &PRELOAD, least);
     }
 }
 
@@ -76,115 +84,138 @@ fn python_functions() -> Vec<Function> {
 #[test]
 fn clients_of_python_get_the_token() {
     for function in python_functions() {
-        judge(&function, &[], 10);
+        judge(&function, &PRELOAD, 10);
     }
 }
 
-/// Whether a function can have a network of its own here; says why not.
-fn has_namespaces() -> bool {
+/// Whether programs can be led from outside here; says why not.
+fn can_trace() -> bool {
     let directory = tempfile::tempdir().unwrap();
     let mut doctor = fnscaffold::fnscaffold(directory.path(), &["doctor", "--format", "json"]);
     let told: Value =
         serde_json::from_str(&fnscaffold::run(doctor.env("FNSCAFFOLD_CACHE", cache())).stdout).unwrap();
-    let refused = &told["machine"]["namespacesRefused"];
+    let refused = &told["machine"]["traceRefused"];
     if !refused.is_null() {
         // A kernel that forbids it lacks nothing, so this is no failure under FNSCAFFOLD_REQUIRE_TOOLS.
-        let _ = writeln!(stderr(), "left out: no network of its own here: {refused}");
+        let _ = writeln!(stderr(), "left out: no program can be led from outside here: {refused}");
     }
     refused.is_null()
 }
 
 #[test]
-fn in_a_network_of_its_own_clients_need_no_preload() {
-    if !has_namespaces() {
+fn led_from_outside_clients_need_no_preload() {
+    if !can_trace() {
         return;
     }
-    for mut function in node_functions().into_iter().rev().take(1) {
-        judge(function.account(), &NAMESPACE, 6);
+    for mut function in node_functions() {
+        let least = if function.runtime == "nodejs16" { 5 } else { 6 };
+        judge(function.account(), &TRACE, least);
     }
-    for mut function in python_functions().into_iter().take(1) {
-        // Its event loop is not Python's, so that nothing but the network leads it there.
+    for mut function in python_functions() {
+        // Its event loop is not Python's, so that nothing inside leads it there.
         function.variable("CLIENTS", &format!("{CLIENTS} uvloop"));
-        judge(&function, &NAMESPACE, 11);
+        judge(&function, &TRACE, 11);
     }
 }
 
-const RAW: &str = r#"import json, os, socket, subprocess
-
-REQUEST = (b"GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.0\r\n"
-           b"Metadata-Flavor: Google\r\n\r\n")
-
-def ask():
-    with socket.create_connection(("169.254.169.254", 80)) as connection:
-        connection.sendall(REQUEST)
-        answer = b""
-        while True:
-            piece = connection.recv(4096)
-            if not piece:
-                return json.loads(answer.partition(b"\r\n\r\n")[2])["access_token"]
-            answer += piece
-
-def curl():
-    url = "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token"
-    command = ["curl", "-q", "--noproxy", "*", "-sf", "-H", "Metadata-Flavor: Google", url]
-    return json.loads(subprocess.check_output(command))["access_token"]
-
-def outside():
-    try:
-        socket.create_connection(("192.0.2.1", 80), 2).close()
-    except OSError as error:
-        return error.errno
-    return 0
-
-def main(event, context):
-    variables = {name: os.environ.get(name) for name in ("NODE_OPTIONS", "PYTHONPATH", "YC_METADATA_ADDR")}
-    return {"body": json.dumps({"raw": ask(), "curl": curl(), "outside": outside(), "user": os.getuid(), **variables})}
-"#;
+/// A program that loads nothing, or nothing where this machine cannot make one.
+#[cfg(target_os = "linux")]
+fn static_program() -> Option<Vec<u8>> {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("ask");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/ask.c");
+    let compiled = Command::new("cc").args(["-static", "-o"]).arg(&program).arg(source).output();
+    if compiled.is_ok_and(|compiled| compiled.status.success()) {
+        return Some(fs::read(program).unwrap());
+    }
+    commands::absent("C compiler with a static library");
+    None
+}
 
 #[cfg(target_os = "linux")]
 #[test]
-fn in_a_network_of_its_own_every_program_reaches_the_address_and_nothing_else() {
-    if !has_namespaces() {
+fn every_program_is_led_and_goes_on_as_if_nobody_looked() {
+    if !can_trace() {
         return;
     }
-    for mut function in every_python(&[("index.py", RAW)]) {
-        let body = function.account().body(&NAMESPACE);
-        assert_eq!((&body["raw"], &body["curl"]), (&json!(FAKE), &json!(FAKE)));
-        // ENETUNREACH
-        assert_eq!(body["outside"], 101);
-        for name in ["NODE_OPTIONS", "PYTHONPATH"] {
-            assert_eq!(body[name], Value::Null);
+    let ask = static_program();
+    for mut function in every_python(&[("index.py", include_str!("clients/programs.py"))]) {
+        let mut clients = "socket mapped threads fork isolated curl".to_owned();
+        if let Some(ask) = &ask {
+            fs::write(function.path().join("ask"), ask).unwrap();
+            clients += " static";
         }
-        assert_eq!(body["YC_METADATA_ADDR"], "169.254.169.254");
-        let own = fs::metadata(function.path()).unwrap();
-        assert_eq!(body["user"], std::os::unix::fs::MetadataExt::uid(&own));
-        let told = function.invoke(&[&NAMESPACE[..], &["-v"]].concat()).stderr;
-        assert!(told.contains("169.254.169.254: every program of the function reaches it"), "{told}");
+        function.account().variable("CLIENTS", &clients);
+        let body = function.body(&TRACE);
+        for name in clients.split(' ') {
+            assert_eq!(body["clients"][name], FAKE, "{name}: {body}");
+        }
+        let expected = json!({
+            "local": true,
+            "named": true,
+            "signals": 5,
+            "stopped": [true, true, -9],
+            "ends": [7, -11],
+            "variables": [null, null],
+        });
+        assert_eq!(body["beside"], expected);
+        let told = function.invoke(&["-v"]).stderr;
+        assert!(told.contains("169.254.169.254: every program of the function is led to it"), "{told}");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn each_instance_has_a_network_of_its_own() {
-    if !has_namespaces() {
+fn where_no_program_can_be_led_the_interpreter_leads() {
+    let Some(function) = every_python(&[
+        ("index.py", include_str!("clients/index.py")),
+        ("requirements.txt", "requests==2.34.2\n"),
+    ])
+    .pop() else {
         return;
-    }
-    let ends = "const http = require('http');\nexports.main = async () => { const status = await new Promise((done) => http.get('http://169.254.169.254/', { headers: { 'Metadata-Flavor': 'Google' } }, (answer) => done(answer.statusCode)));\n\
-                console.log('status', status); process.exit(3); };\n";
-    for function in every_node(&[("index.js", ends)]).into_iter().take(1) {
-        let run = function.invoke(&[&NAMESPACE[..], &["--repeat", "3"]].concat()).expect(6);
-        let document: Value = serde_json::from_str(&run.stdout).unwrap();
-        for call in document["calls"].as_array().unwrap() {
-            assert_eq!(call["logs"][1]["message"], "status 200", "{call}");
-            assert_eq!(call["status"], 502);
+    };
+    let mut function = function;
+    function.account().variable("CLIENTS", "requests urllib");
+    let refused = |arguments: &[&str]| {
+        let allowed = function.command(arguments);
+        let mut command = Command::new(&function.interpreter);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/refuse.py"));
+        command.arg(allowed.get_program()).args(allowed.get_args());
+        command.current_dir(function.path());
+        for (name, value) in allowed.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
-    }
+        fnscaffold::run(&mut command)
+    };
+    let run = refused(&["invoke", "-v", "--show-token"]).expect(0);
+    assert_eq!(run.stdout.matches(FAKE).count(), 2, "{}", run.stdout);
+    assert!(run.stderr.contains("169.254.169.254: led to it inside Node.js and Python"), "{}", run.stderr);
+    assert!(run.stderr.contains("Operation not permitted"), "{}", run.stderr);
+    let run = refused(&[&["invoke"][..], &TRACE].concat()).expect(3);
+    assert!(run.stderr.contains("leave --metadata-route trace out"), "{}", run.stderr);
+    assert!(refused(&["doctor"]).stdout.contains("169.254.169.254: led to it inside"));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn a_debugger_and_a_network_of_its_own_exclude_each_other() {
-    for function in every_node(&[("index.js", "exports.main = async () => 1;\n")]).into_iter().take(1) {
-        let run = function.run(&["dev", "--port", "0", "--inspect", "--metadata-route", "namespace"]);
-        assert!(run.expect(2).stderr.contains("a debugger cannot reach a function in a network of its own"));
+fn nothing_leaves_the_group_of_those_that_are_led_and_lives() {
+    if !can_trace() {
+        return;
+    }
+    let code = "const child = require('child_process').spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' });\nexports.main = async () => ({ body: String(child.pid) });\n";
+    for function in every_node(&[("index.js", code)]).into_iter().take(1) {
+        let body = function.call(&TRACE)["body"].as_str().unwrap().to_owned();
+        let is_left = || {
+            let stat = fs::read_to_string(format!("/proc/{body}/stat")).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        let began = Instant::now();
+        while is_left() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{body} lives");
+            sleep(Duration::from_millis(10));
+        }
     }
 }

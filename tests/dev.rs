@@ -271,6 +271,35 @@ fn a_change_is_served() {
     until("a change of the entry point", || dev.get("/").body == b"four");
 }
 
+/// What a process has started and has not taken leave of.
+#[cfg(target_os = "linux")]
+fn children(process: u32) -> usize {
+    let stats = fs::read_dir("/proc").unwrap().flatten();
+    let stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    // Behind the name: the state, and the parent.
+    let parents = stats.filter_map(|stat| stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok());
+    parents.filter(|parent: &u32| *parent == process).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn changes_leave_no_process_behind() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({ body: 'first' });");
+    let dev = Dev::start(root.path(), &["func"]);
+    assert_eq!(dev.get("/").text(), "first");
+    let before = children(dev.child.id());
+    assert!(before > 1);
+    for round in 0..10 {
+        node(root.path(), &format!("exports.main = () => ({{ body: '{round}' }});"));
+        until("the change", || dev.get("/").text() == round.to_string());
+    }
+    until("the end of all but the last", || children(dev.child.id()) == before);
+}
+
 #[test]
 fn what_is_not_packed_restarts_nothing() {
     if !is_here("node") {

@@ -53,7 +53,7 @@ const LOAD_LIMIT: Duration = Duration::from_secs(30);
 pub enum Route {
     /// `trace` where it is allowed, else `preload`
     Auto,
-    /// Every program is led there as it connects (only Linux)
+    /// Every program is led there as it connects (only Linux; then no gdb, strace or real-time signal)
     Trace,
     /// Led there inside Node.js and Python; other programs need YC_METADATA_ADDR
     Preload,

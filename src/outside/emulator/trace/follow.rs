@@ -18,6 +18,8 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
+const LOCALHOST: [u8; 4] = Ipv4Addr::LOCALHOST.octets();
+
 /// Bytes of what is read of a process at once.
 const WORD: u64 = 8;
 
@@ -40,7 +42,7 @@ pub fn follow(child: i32, port: u16, mut gate: &UnixStream) -> io::Result<()> {
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_EXITKILL;
     if let Err(error) = ptrace::seize(Pid::from_raw(child), options) {
-        return writeln!(gate, "{}", io::Error::from(error));
+        return writeln!(gate, "it may not be followed: {}", io::Error::from(error));
     }
     gate.write_all(b"\n")?;
     let mut followed = Followed { port, led: BTreeMap::new(), stopped: BTreeMap::new() };
@@ -108,21 +110,14 @@ impl Followed {
         let first = at(place)?;
         let [family, family_end, _, _, ip @ ..] = first;
         let [port, port_end] = self.port.to_be_bytes();
+        let start = [family, family_end, port, port_end];
         let changes = match i32::from(u16::from_ne_bytes([family, family_end])) {
-            libc::AF_INET if ip == ADDRESS.octets() => {
-                let [a, b, c, d] = Ipv4Addr::LOCALHOST.octets();
-                vec![(place, [family, family_end, port, port_end, a, b, c, d])]
-            }
+            libc::AF_INET if ip == ADDRESS.octets() => vec![(place, joined(start, LOCALHOST))],
             libc::AF_INET6
                 if [at(place + WORD)?, at(place + 2 * WORD)?].as_flattened()
                     == ADDRESS.to_ipv6_mapped().octets() =>
             {
-                let [a, b, c, d] = ip;
-                let [.., e, f, g, h, i, j, k, l] = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
-                vec![
-                    (place, [family, family_end, port, port_end, a, b, c, d]),
-                    (place + 2 * WORD, [e, f, g, h, i, j, k, l]),
-                ]
+                vec![(place, joined(start, ip)), (place + 2 * WORD, joined([0, 0, 0xff, 0xff], LOCALHOST))]
             }
             _ => return Ok(false),
         };
@@ -159,6 +154,10 @@ impl Followed {
     }
 }
 
+const fn joined([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> [u8; 8] {
+    [a, b, c, d, e, f, g, h]
+}
+
 const fn is_stop(signal: i32) -> bool {
     matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
 }
@@ -176,11 +175,12 @@ fn process_of(pid: Pid) -> String {
     said(pid, "Tgid:").unwrap_or_default()
 }
 
-/// Whether a signal waits that ends a stop.
+/// Whether a signal waits that ends a stop, or began another one after that.
 fn is_told_to_go_on(pid: Pid) -> bool {
+    const MASK: u64 = 1 << (libc::SIGCONT - 1) | 1 << (libc::SIGSTOP - 1);
     ["SigPnd:", "ShdPnd:"].into_iter().any(|name| {
         let waiting = said(pid, name).and_then(|mask| u64::from_str_radix(&mask, 16).ok());
-        waiting.is_some_and(|mask| mask >> (libc::SIGCONT - 1) & 1 == 1)
+        waiting.is_some_and(|waiting| waiting & MASK != 0)
     })
 }
 

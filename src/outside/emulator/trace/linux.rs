@@ -8,14 +8,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::libc;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{PTracer, set_ptracer};
 use seccompiler::{apply_filter, sock_filter};
 
-use super::Follower;
 use super::follow::follow;
 use crate::outside::emulator::control::CONTROL;
 
@@ -47,7 +46,14 @@ pub fn entered() -> Option<ExitCode> {
         Some(role) if role == FOLLOW => follow_child(arguments),
         Some(_) => Err(become_child(arguments)),
     };
-    Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Of one that becomes a function these are its last words.
+            let _ = writeln!(io::stderr(), "fnscaffold: {error}");
+            ExitCode::FAILURE
+        }
+    })
 }
 
 /// The way to the other one: standard input of both.
@@ -92,10 +98,8 @@ fn submit(program: &Path) -> io::Result<()> {
     BufReader::new(gate).read_line(&mut word)?;
     let _ = set_ptracer(PTracer::None);
     match word.strip_suffix('\n') {
-        Some("") => apply_filter(&filter()).map_err(|error| match error {
-            seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => error,
-            error => io::Error::other(error.to_string()),
-        }),
+        Some("") => apply_filter(&filter())
+            .map_err(|error| io::Error::other(format!("its connections are not reported: {error}"))),
         Some(why) => Err(io::Error::other(why.to_owned())),
         None => Err(io::Error::other("the process that was to follow it ended")),
     }
@@ -152,6 +156,17 @@ impl Leash {
         command.arg0("fnscaffold").args([MARK, FOLLOW, &leader.to_string(), &port.to_string()]);
         command.stdin(OwnedFd::from(self.0)).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         command.process_group(i32::try_from(leader).map_err(io::Error::other)?).spawn().map(Follower)
+    }
+}
+
+/// The process that leads others. Dropped, it is killed, and they with it.
+pub struct Follower(Child);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // What is killed may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -9,20 +9,7 @@ mod linux;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod none;
 
-use std::process::Child;
-
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::{entered, program, refused};
+pub use linux::{Follower, entered, program, refused};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use none::{entered, program, refused};
-
-/// The process that leads others. Dropped, it is killed, and they with it.
-pub struct Follower(Child);
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        // What is killed may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+pub use none::{Follower, entered, program, refused};
