@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 const LOCALHOST: [u8; 4] = Ipv4Addr::LOCALHOST.octets();
 

@@ -3,8 +3,9 @@
 //! for, with the same number and parent, and only what connects is ever stopped for it.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,7 +16,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{PTracer, set_ptracer};
 use seccompiler::{apply_filter, sock_filter};
 
-use super::follow::follow;
+use super::follow::{ADDRESS, follow};
 use crate::outside::emulator::control::CONTROL;
 
 /// This program, also when its file has been replaced meanwhile.
@@ -98,11 +99,22 @@ fn submit(program: &Path) -> io::Result<()> {
     BufReader::new(gate).read_line(&mut word)?;
     let _ = set_ptracer(PTracer::None);
     match word.strip_suffix('\n') {
-        Some("") => apply_filter(&filter())
-            .map_err(|error| io::Error::other(format!("its connections are not reported: {error}"))),
-        Some(why) => Err(io::Error::other(why.to_owned())),
-        None => Err(io::Error::other("the process that was to follow it ended")),
+        Some("") => {}
+        Some(why) => return Err(io::Error::other(why.to_owned())),
+        None => return Err(io::Error::other("the process that was to follow it ended")),
     }
+    apply_filter(&filter()).map_err(io::Error::other)?;
+    if leads_to()?.is_loopback() {
+        return Ok(());
+    }
+    Err(io::Error::other("its connections are not reported"))
+}
+
+/// Where a connection to the address goes. Nothing is sent.
+fn leads_to() -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((ADDRESS, 80))?;
+    Ok(socket.peer_addr()?.ip())
 }
 
 fn head(program: &Path) -> io::Result<([u8; 5], [u8; 2])> {
@@ -136,6 +148,8 @@ fn filter() -> [sock_filter; 6] {
 /// # Errors
 /// What the operating system says.
 pub fn program(program: &Path) -> io::Result<(Command, Leash)> {
+    // It is not there where /proc is not.
+    fs::metadata(SELF)?;
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(SELF);
     command.arg0("fnscaffold").args([MARK, BECOME]).arg(program).stdin(OwnedFd::from(theirs));
@@ -185,7 +199,7 @@ fn tried() -> io::Result<Option<String>> {
     let mut child = command.spawn()?;
     // The other end must be the child's alone.
     drop(command);
-    let _follower = leash.hold(child.id(), 0)?;
+    let _follower = leash.hold(child.id(), 80)?;
     child.wait()?;
     let mut refusal = String::new();
     listener.accept()?.0.read_to_string(&mut refusal)?;
