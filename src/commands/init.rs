@@ -17,7 +17,6 @@ use crate::outside::disk::{self, Files};
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Adopt code that is already there: write function.toml beside it
 #[derive(Debug, Args)]
 #[command(
     after_help = "Language, runtime and entry point that are not given are found in the code; where it leaves a choice, you are asked. Nothing else is touched."

@@ -21,7 +21,6 @@ use crate::outside::packing;
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Write a new function: handler, manifest, archive and version spec
 #[derive(Debug, Args)]
 #[command(
     after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
@@ -52,7 +51,7 @@ pub struct New {
     no_pack: bool,
 }
 
-/// The questions of `new`, as flags.
+// The questions of `new`, as flags.
 #[derive(Debug, Args)]
 pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)

@@ -25,7 +25,6 @@ use crate::outside::progress::Progress;
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Rebuild the archive and version.json from the function directory
 #[derive(Debug, Args)]
 pub struct Pack {
     /// Print the entries of the archive and write nothing
