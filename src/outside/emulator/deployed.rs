@@ -1,7 +1,7 @@
 //! A function's files and settings in, a version of it that answers calls on this machine out: its home,
 //! its metadata service, and at most one warm instance.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -37,8 +37,7 @@ pub struct Deployed {
     timeout: Duration,
     debugger: Option<Debugger>,
     route: Route,
-    /// How the last instance reaches the metadata service.
-    way: Option<Way>,
+    way: OnceLock<Way>,
     output: Output,
 }
 
@@ -77,7 +76,7 @@ impl Deployed {
             timeout: settings.timeout,
             debugger: settings.debugger,
             route: settings.route,
-            way: None,
+            way: OnceLock::new(),
             output: settings.output,
         })
     }
@@ -104,13 +103,13 @@ impl Deployed {
             packages: &self.packages,
             metadata: &self.metadata,
             route: self.route,
+            way: &self.way,
             facts: &facts,
             limit,
             debugger: self.debugger.as_ref(),
             output: Arc::clone(&self.output),
         };
-        let started = Instance::start(&self.home, &start, &mut self.way).await?;
-        Ok(started.map(|instance| self.instance = Some(instance)))
+        Ok(Instance::start(&self.home, &start).await?.map(|instance| self.instance = Some(instance)))
     }
 
     /// Calls the handler with `event`, the first argument's text.
@@ -169,6 +168,6 @@ impl Deployed {
 
     /// One more, when there has been an instance.
     pub fn way(&self) -> Option<String> {
-        self.way.as_ref().map(|way| format!("169.254.169.254: {way}"))
+        self.way.get().map(|way| format!("169.254.169.254: {way}"))
     }
 }

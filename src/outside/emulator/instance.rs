@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -21,7 +21,8 @@ use super::interpreter::Interpreter;
 use super::metadata::Metadata;
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
 use super::process::Group;
-use super::{Call, Route, Way, trace};
+use super::trace::{self, Follower};
+use super::{Call, Route, Way};
 use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
@@ -45,6 +46,8 @@ pub struct Start<'a> {
     pub packages: &'a Packages,
     pub metadata: &'a Metadata,
     pub route: Route,
+    /// Becomes how the function reaches the metadata service, once that is known.
+    pub way: &'a OnceLock<Way>,
     /// What every call is told alike.
     pub facts: &'a Value,
     /// How long loading may take.
@@ -117,6 +120,8 @@ pub struct Instance {
     group: Arc<Group>,
     calls: mpsc::UnboundedSender<Sent>,
     next: u64,
+    /// Who leads the process's connections. Without it, it ends.
+    _follower: Option<Follower>,
 }
 
 struct Sent {
@@ -126,16 +131,11 @@ struct Sent {
 }
 
 impl Instance {
-    /// Starts the interpreter and loads the entry point. `way` becomes how it reaches the metadata service,
-    /// as soon as that is known.
+    /// Starts the interpreter and loads the entry point.
     ///
     /// # Errors
     /// [`finding::IO`] when no process can be started. That the code does not load is a [`Failure`].
-    pub async fn start(
-        home: &Home,
-        start: &Start<'_>,
-        way: &mut Option<Way>,
-    ) -> Result<std::result::Result<Self, Failure>> {
+    pub async fn start(home: &Home, start: &Start<'_>) -> Result<std::result::Result<Self, Failure>> {
         let deadline = Instant::now() + start.limit;
         let failed = |what: &str, error: &io::Error| {
             finding::IO.finding(format!("could not {what}")).why(error.to_string())
@@ -165,7 +165,7 @@ impl Instance {
             Ok(held) => (Some(held.map_err(|error| failed("follow the interpreter", &error))?), None),
             Err(why) => (None, Some(why)),
         };
-        let group = Group::guard(leader, home.root(), follower)
+        let group = Group::guard(leader, home.root())
             .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
@@ -191,7 +191,7 @@ impl Instance {
             return Err(not_led(why));
         }
         let redirect = refusal.is_some();
-        *way = Some(refusal.map_or(Way::Traced, Way::Preloaded));
+        start.way.get_or_init(|| refusal.map_or(Way::Traced, Way::Preloaded));
         let hello = hello(home, start, redirect);
         writer.write_all(hello.as_bytes()).await.map_err(|error| failed("reach the interpreter", &error))?;
         let mut process = Process {
@@ -223,7 +223,7 @@ impl Instance {
                 process.ready = true;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
-                Ok(Ok(Self { group, calls, next: 0 }))
+                Ok(Ok(Self { group, calls, next: 0, _follower: follower }))
             }
         }
     }

@@ -6,26 +6,22 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::trace::Follower;
-
 /// The process group of an interpreter. Dropped, it is killed.
 pub struct Group {
     leader: u32,
     guardian: Option<Child>,
-    /// Who leads the group's connections. Without it they all end.
-    _follower: Option<Follower>,
     /// The leader's number may belong to others.
     finished: AtomicBool,
 }
 
 impl Group {
-    /// Guards the group that `leader` leads, with who follows it, and the directory that it runs in.
+    /// Guards the group that `leader` leads, and the directory that it runs in.
     ///
     /// # Errors
     /// When the process that outlives this one does not start.
-    pub fn guard(leader: u32, home: &Path, follower: Option<Follower>) -> io::Result<Self> {
+    pub fn guard(leader: u32, home: &Path) -> io::Result<Self> {
         let guardian = guardian(leader, home)?;
-        Ok(Self { leader, guardian, _follower: follower, finished: AtomicBool::new(false) })
+        Ok(Self { leader, guardian, finished: AtomicBool::new(false) })
     }
 
     pub fn kill(&self) {
