@@ -176,12 +176,17 @@ impl Answer {
 }
 
 fn request(port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    request_of("localhost", port, method, path, headers, body)
+}
+
+/// Asks for `host`, whatever leads there.
+fn request_of(host: &str, port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
@@ -420,7 +425,7 @@ fn one_call_at_a_time() {
     // One that leaves does not make room while its call goes on.
     for _ in 0..5 {
         let mut leaver = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        leaver.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        leaver.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         sleep(Duration::from_millis(10));
     }
     let all: Vec<_> = (0..12).map(|_| thread::spawn(move || request(port, "GET", "/", &[], b""))).collect();
@@ -458,6 +463,37 @@ def main(event, context):
     assert_eq!(post("/", &vec![b'x'; 3_670_017]).status, 413);
     assert_eq!(post("/", &vec![b'x'; 20 << 20]).status, 413);
     assert_eq!(post("/", b"still").text(), "still");
+}
+
+#[test]
+fn hosts_of_others_are_refused() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "exports.main = () => ({ body: process.env.YC_METADATA_ADDR });";
+    function(root.path(), "func", "nodejs22", "service-account-id = \"ajeabcdefghijklmnopq\"", code);
+    let ask = |port, host: &str, path, headers: &[&str]| request_of(host, port, "GET", path, headers, b"");
+    for (flags, elsewhere) in [(&[][..], 403), (&["--host", "0.0.0.0"], 200)] {
+        let dev = Dev::start(root.path(), &[&["func"], flags].concat());
+        for host in ["localhost", "fn.localhost:8080", "127.0.0.1:8080", "[::1]"] {
+            assert_eq!(ask(dev.port, host, "/", &[]).status, 200, "{host}");
+        }
+        assert_eq!(ask(dev.port, "192.168.1.5:8080", "/", &[]).status, elsewhere);
+        for headers in [&[][..], &["Host: localhost"]] {
+            let answer = ask(dev.port, "evil.example:8080", "/", headers);
+            assert_eq!(answer.status, 403);
+            let message = answer.json()["errorMessage"].as_str().unwrap().to_owned();
+            assert!(message.contains(dev.document["address"].as_str().unwrap()), "{message}");
+            assert!(message.contains("--host"), "{message}");
+        }
+    }
+    let dev = Dev::start(root.path(), &["func"]);
+    let metadata = dev.get("/").text().rsplit(':').next().unwrap().parse().unwrap();
+    let token = "/computeMetadata/v1/instance/service-accounts/default/token";
+    let flavor = ["Metadata-Flavor: Google"];
+    assert_eq!(ask(metadata, "169.254.169.254", token, &flavor).status, 200);
+    assert_eq!(ask(metadata, "evil.example", token, &flavor).status, 403);
 }
 
 #[test]
@@ -532,7 +568,7 @@ def main(event, context):
     let port = other.port;
     thread::spawn(move || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let _ = stream.read(&mut [0]);
     });
     other.says("START RequestID");

@@ -6,6 +6,7 @@ mod envelope;
 pub mod expect;
 pub mod fixtures;
 mod headers;
+pub mod host;
 pub mod http;
 pub mod metadata;
 pub mod redact;
