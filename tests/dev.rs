@@ -435,6 +435,121 @@ fn one_call_at_a_time() {
 }
 
 #[test]
+fn as_many_calls_at_once_as_the_version_has() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    // Three calls wait for one another: with fewer at once none would end.
+    let code = "
+        const waiting = [];
+        exports.main = async (event, context) => {
+          const id = context.requestId;
+          console.log('first ' + id);
+          if (waiting.length < 2) await new Promise((go) => waiting.push(go));
+          else waiting.splice(0).forEach((go) => go());
+          await null;
+          process.stdout.write('second ');
+          process.stdout.write(id + '\\n');
+          console.error('third ' + id);
+          if (event.queryStringParameters.exit) process.exit(1);
+          return { body: process.env.X_YCF_CONCURRENCY };
+        };";
+    function(root.path(), "func", "nodejs22", "concurrency = 3\ntimeout = \"20s\"", code);
+    let dev = Dev::start(root.path(), &["func", "--log-format", "json"]);
+    let port = dev.port;
+    let all = |count, path: &'static str| {
+        let ask = || thread::spawn(move || request(port, "GET", path, &[], b""));
+        let all: Vec<_> = (0..count).map(|_| ask()).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(all(9, "/").iter().all(|answer| answer.text() == "3"));
+    until("the reports", || dev.err().matches("REPORT ").count() == 9);
+    let records: Vec<Value> = dev.err().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said = |text: &str| {
+        let of = |record: &&Value| record["message"].as_str().unwrap().starts_with(text);
+        records.iter().filter(of).cloned().collect::<Vec<_>>()
+    };
+    for text in ["first ", "second ", "third "] {
+        assert_eq!(said(text).len(), 9, "{text}");
+        for record in said(text) {
+            let id = record["message"].as_str().unwrap().strip_prefix(text).unwrap().trim_end();
+            assert_eq!(record["requestId"], id, "{record}");
+        }
+    }
+    // One that ends the process ends what else it does, and not what comes later.
+    let answers = all(3, "/?exit=1");
+    assert!(answers.iter().all(|answer| answer.status == 502), "{answers:?}");
+    assert!(all(3, "/").iter().all(|answer| answer.status == 200));
+}
+
+#[test]
+fn a_timeout_ends_every_call_of_the_instance() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "exports.main = async (event) => {
+        console.log('called');
+        if (event.queryStringParameters.well) return { body: 'well' };
+        await new Promise(() => setInterval(() => {}, 1000));
+    };";
+    function(root.path(), "func", "nodejs22", "concurrency = 2\ntimeout = \"3s\"", code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    let first = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    dev.says("called");
+    sleep(Duration::from_millis(500));
+    let second = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    until("the second call", || dev.err().matches("called").count() == 2);
+    let third = thread::spawn(move || request(port, "GET", "/?well=1", &[], b""));
+    assert_eq!(first.join().unwrap().status, 504);
+    let second = second.join().unwrap();
+    assert_eq!((second.status, second.json()["errorType"].as_str()), (502, Some("FunctionDied")));
+    assert_eq!(third.join().unwrap().text(), "well");
+}
+
+#[test]
+fn waiting_for_a_turn_is_reported() {
+    if !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let gate = root.path().join("gate");
+    let code = format!(
+        "
+import os, time
+def main(event, context):
+    print('called', flush=True)
+    while not os.path.exists({gate:?}): time.sleep(0.01)
+    return {{'body': ''}}
+"
+    );
+    // Python serves one, whatever is asked for.
+    function(root.path(), "func", "python311", "concurrency = 4\ntimeout = \"60s\"", &code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    let ask = || thread::spawn(move || request(port, "GET", "/", &[], b""));
+    dev.says("loaded in ");
+    let first = ask();
+    dev.says("called");
+    let second = ask();
+    sleep(Duration::from_millis(500));
+    assert_eq!(dev.err().matches("called").count(), 1);
+    fs::write(&gate, "").unwrap();
+    assert_eq!(first.join().unwrap().status, 200);
+    assert_eq!(second.join().unwrap().status, 200);
+    until("the reports", || dev.err().matches("REPORT ").count() == 2);
+    let err = dev.err();
+    let queuing = |line: &str| {
+        let (_, rest) = line.split_once("Queuing Duration: ").unwrap();
+        rest.split(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let reports: Vec<f64> = err.lines().filter(|line| line.starts_with("REPORT ")).map(queuing).collect();
+    assert!(reports[0] < reports[1], "{reports:?}");
+}
+
+#[test]
 fn integrations_and_limits() {
     if !is_here("python3") {
         return;

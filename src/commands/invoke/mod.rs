@@ -101,7 +101,7 @@ impl Invoke {
             offline: self.run.offline,
             timeout: Duration::from_secs(parse_timeout(&manifest.version.timeout)?),
             debugger: None,
-            output: Arc::new(move |stream, line| hearing.hear(stream, line)),
+            output: Arc::new(move |line| hearing.hear(&line)),
             progress: &|text| terminal.note(text),
         };
         let files = code_files(context, &manifest)?;
@@ -113,12 +113,12 @@ impl Invoke {
             None => Code::Archive(&of_sources),
         };
         let function = Function { code, manifest: &manifest, runtime, interpreter: &interpreter };
-        let mut emulator = Emulator::new(&function, settings)?;
+        let emulator = Emulator::new(&function, settings)?;
         explain(terminal, &emulator);
         let memory = parse_memory(&manifest.version.memory)? >> 20;
         let mut done = Vec::new();
         for _ in 0..self.repeat {
-            done.push(self.call(context, &mut emulator, &speech, &redactor, &expectations, memory)?);
+            done.push(self.call(context, &emulator, &speech, &redactor, &expectations, memory)?);
         }
         speech.say(&done, Some(&interpreter))
     }
@@ -127,7 +127,7 @@ impl Invoke {
     fn call(
         &self,
         context: &Context,
-        emulator: &mut Emulator,
+        emulator: &Emulator,
         speech: &speech::Speech,
         redactor: &Redactor,
         expectations: &[Expectation],

@@ -277,10 +277,10 @@ impl Run<'_> {
             offline: self.offline,
             timeout: LIMIT,
             debugger: None,
-            output: Arc::new(|_, _| ()),
+            output: Arc::new(|_| ()),
             progress: &|text| self.terminal.note(&format!("{}: {text}", self.combination.path())),
         };
-        let mut emulator = Emulator::new(&function, settings)?;
+        let emulator = Emulator::new(&function, settings)?;
         let (request_id, trace_id) = ("00000000-0000-4000-8000-000000000000", "0");
         let called = emulator.call(EVENT, &Call { request_id, trace_id })?;
         let answer = called.result.map_err(|failure| failed(&failure))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -40,6 +41,7 @@ pub struct Start<'a> {
     pub interpreter: &'a Interpreter,
     pub runtime: &'static Runtime,
     pub entrypoint: &'a str,
+    pub calls_at_once: u32,
     /// Bytes.
     pub memory: u64,
     pub environment: &'a BTreeMap<String, String>,
@@ -117,7 +119,7 @@ impl From<Failure> for Reply {
 pub struct Instance {
     group: Arc<Group>,
     calls: mpsc::UnboundedSender<Sent>,
-    next: u64,
+    next: AtomicU64,
 }
 
 struct Sent {
@@ -202,23 +204,23 @@ impl Instance {
                 process.serving = serving;
                 let (calls, received) = mpsc::unbounded_channel();
                 tokio::spawn(process.run(received, Arc::clone(&group)));
-                Ok(Ok(Self { group, calls, next: 0 }))
+                Ok(Ok(Self { group, calls, next: AtomicU64::new(1) }))
             }
         }
     }
 
     /// Whether the process was there when it was last heard of.
     pub fn is_running(&self) -> bool {
-        !self.calls.is_closed()
+        !self.calls.is_closed() && !self.group.was_killed()
     }
 
     /// Calls the handler with `event`, a JSON text or any other. `timeout` is the version's, of which
     /// `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
-    pub async fn call(&mut self, event: &str, call: &Call<'_>, limit: Duration, timeout: Duration) -> Reply {
-        self.next += 1;
+    pub async fn call(&self, event: &str, call: &Call<'_>, limit: Duration, timeout: Duration) -> Reply {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
         let deadline = clock::epoch_milliseconds().saturating_add(limit.as_millis().try_into().unwrap_or(0));
         let (reply, answer) = oneshot::channel();
-        let message = Sent { message: message(self.next, event, call, deadline), id: self.next, reply };
+        let message = Sent { message: message(id, event, call, deadline), id, reply };
         if self.calls.send(message).is_err() {
             return Failure::had_ended().into();
         }
@@ -332,7 +334,7 @@ fn command(home: &Home, start: &Start<'_>, gate: Option<&Gate>) -> Command {
             "LD_LIBRARY_PATH",
             std::env::join_paths([code.join("shared-libs"), own.join("shared-libs")]).unwrap_or_default(),
         )
-        .env("X_YCF_CONCURRENCY", "1")
+        .env("X_YCF_CONCURRENCY", start.calls_at_once.to_string())
         .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
         .env("YC_METADATA_ADDR", metadata)
         .env("TMPDIR", home.temporary())
@@ -377,6 +379,7 @@ fn hello(home: &Home, start: &Start<'_>) -> String {
         "places": home.places(),
         "redirect": start.route == Route::Preload,
         "facts": start.facts,
+        "signs": start.calls_at_once > 1,
         "debugpy": match start.debugger {
             Some(Debugger::Debugpy { port, directory }) => json!({ "port": port, "directory": directory }),
             Some(Debugger::Inspector(_)) | None => Value::Null,
@@ -504,6 +507,8 @@ impl Process {
                 break;
             }
         }
+        // Later ones are for another instance.
+        calls.close();
         let how = self.end(&group).await;
         for (_, reply) in std::mem::take(&mut self.pending) {
             let _ = reply.send(Failure::Ended(how.clone()).into());

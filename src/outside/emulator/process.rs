@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Group {
     leader: u32,
     guardian: Option<Child>,
+    killed: AtomicBool,
     /// The leader's number may belong to others.
     finished: AtomicBool,
 }
@@ -21,10 +22,16 @@ impl Group {
     /// When the process that outlives this one does not start.
     pub fn guard(leader: u32, home: &Path) -> io::Result<Self> {
         let guardian = guardian(leader, home)?;
-        Ok(Self { leader, guardian, finished: AtomicBool::new(false) })
+        Ok(Self { leader, guardian, killed: AtomicBool::new(false), finished: AtomicBool::new(false) })
+    }
+
+    /// Whether it has no future.
+    pub fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 
     pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
         if !self.finished.load(Ordering::Relaxed) {
             kill(self.leader);
         }

@@ -14,7 +14,8 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::served::{Ids, Manner, Place, Served, Told, ids};
+use super::manner::{Manner, Place, Told};
+use super::served::{Ids, Served, ids};
 use super::watch::Watch;
 use crate::model::event::PAYLOAD_LIMIT;
 use crate::model::event::host;
