@@ -699,6 +699,46 @@ def main(event, context):
 }
 
 #[test]
+fn an_installation_ends_with_it() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({});");
+    write(root.path(), "func/package.json", r#"{ "dependencies": { "a": "1" } }"#);
+    // An npm that never ends, beside the interpreter.
+    let real = Command::new("node").args(["-p", "process.execPath"]).output().unwrap().stdout;
+    let [program, npm] = ["node", "npm"].map(|name| root.path().join(name));
+    std::os::unix::fs::symlink(String::from_utf8(real).unwrap().trim(), &program).unwrap();
+    let processes = root.path().join("processes");
+    let script =
+        format!("#!/bin/sh\nsleep 1000 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait\n", processes.display());
+    fs::write(&npm, script).unwrap();
+    fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut child = Command::new(FNSCAFFOLD)
+            .args(["dev", "func", "--port", "0", "--interpreter"])
+            .arg(&program)
+            .current_dir(root.path())
+            .env("FNSCAFFOLD_CACHE", root.path().join("cache"))
+            .env("TMPDIR", root.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("npm", || processes.exists());
+        let started = fs::read_to_string(&processes).unwrap();
+        fs::remove_file(&processes).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        child.wait().unwrap();
+        started.split_whitespace().for_each(|process| is_gone(process.parse().unwrap()));
+        let cache = root.path().join("cache/dependencies");
+        until("the end of what it began", || fs::read_dir(&cache).unwrap().count() == 0);
+    }
+}
+
+#[test]
 fn logs_are_readable_and_hold_no_token() {
     if !is_here("node") {
         return;

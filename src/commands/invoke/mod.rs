@@ -32,6 +32,7 @@ use crate::outside::clock;
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::emulator::{
     Call, Code, Emulator, FUNCTION_ID, Failure, Function, Identity, Interpreter, Settings, VERSION_ID,
+    find_interpreter,
 };
 use crate::outside::terminal::Terminal;
 
@@ -197,7 +198,7 @@ impl RunArgs {
     }
 
     fn interpreter(&self, terminal: &Terminal, runtime: &'static Runtime) -> Result<Interpreter> {
-        let interpreter = Interpreter::find(runtime, &self.interpreter)?;
+        let interpreter = find_interpreter(runtime, &self.interpreter)?;
         if let Some(mut problem) = interpreter.judge(runtime) {
             if self.strict_runtime {
                 problem.severity = Severity::Error;

@@ -23,7 +23,7 @@ use crate::model::runtime::Lang;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
     self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Route, Settings,
-    is_for_want_of_network,
+    find_interpreter, is_for_want_of_network,
 };
 use crate::outside::packing;
 use crate::outside::terminal::{Format, Terminal};
@@ -182,7 +182,7 @@ impl Test {
         if self.no_run {
             return Ok(());
         }
-        let interpreter = match Interpreter::find(runtime, &self.interpreter) {
+        let interpreter = match find_interpreter(runtime, &self.interpreter) {
             Ok(interpreter) => interpreter,
             Err(problem) => {
                 outcome.skipped = Some(problem);

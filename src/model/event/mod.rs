@@ -8,6 +8,7 @@ pub mod fixtures;
 mod headers;
 pub mod host;
 pub mod http;
+pub mod integration;
 pub mod metadata;
 pub mod redact;
 pub mod response;

@@ -22,7 +22,7 @@ use super::interpreter::Interpreter;
 use super::metadata::{Metadata, Serving};
 use super::namespace::{self, Gate};
 use super::output::{LAST_WORDS, Lines, Output, Pipes};
-use super::process::Group;
+use super::process::{Group, Guardian};
 use super::{Call, Route};
 use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Finding, Result};
@@ -152,7 +152,8 @@ impl Instance {
         let path = start.interpreter.path.display();
         let mut child = command.spawn().map_err(|error| failed(&format!("start `{path}`"), &error))?;
         let leader = child.id().unwrap_or_default();
-        let group = Group::guard(leader, home.root())
+        let group = Guardian::start(home.root())
+            .and_then(|guardian| guardian.guard(leader))
             .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));

@@ -20,6 +20,7 @@ mod served;
 mod server;
 mod source;
 mod survey;
+mod unpack;
 mod vendor;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use manner::{Manner, Place, Told};
 pub use metadata::Fault;
 pub use namespace::entered;
 pub use output::{Line, Output, Stream};
+pub use recall::find as find_interpreter;
 pub use server::serve;
 pub use source::language;
 pub use survey::{Candidate, Program, Survey, survey};
@@ -185,7 +187,7 @@ pub fn load(
     chosen: &[PathBuf],
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Box<Finding>>> {
-    let interpreter = match Interpreter::find(runtime, chosen) {
+    let interpreter = match find_interpreter(runtime, chosen) {
         Ok(interpreter) => interpreter,
         Err(problem) => return Ok(vec![problem]),
     };

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
 use super::manner::{Manner, Place};
+use super::recall;
 use crate::model::finding::{Result, Severity};
 use crate::model::manifest::Manifest;
 use crate::model::runtime::{Lang, Runtime};
@@ -53,7 +54,7 @@ impl Source {
 }
 
 fn find(runtime: &'static Runtime, manner: &Manner) -> Result<Interpreter> {
-    let interpreter = Interpreter::find(runtime, &manner.interpreters)?;
+    let interpreter = recall::find(runtime, &manner.interpreters)?;
     match interpreter.judge(runtime) {
         Some(mut problem) if manner.strict_runtime => {
             problem.severity = Severity::Error;
