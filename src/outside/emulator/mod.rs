@@ -1,6 +1,7 @@
 //! The only room that starts interpreters and serves the metadata service: an archive's files and a
 //! manifest in, what the platform would answer out. tokio lives here and nowhere else.
 
+mod attendant;
 mod control;
 mod debugger;
 mod deployed;
@@ -10,11 +11,13 @@ mod install;
 mod instance;
 mod interpreter;
 mod manner;
+mod messages;
 mod metadata;
 mod namespace;
 mod output;
 mod process;
 mod recall;
+mod reply;
 mod running;
 mod served;
 mod server;
@@ -30,13 +33,13 @@ use std::time::Duration;
 
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
-pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
 pub use manner::{Manner, Place, Told};
 pub use metadata::Fault;
 pub use namespace::entered;
 pub use output::{Line, Output, Stream};
 pub use recall::find as find_interpreter;
+pub use reply::{Failure, Problem};
 pub use server::serve;
 pub use source::language;
 pub use survey::{Candidate, Program, Survey, survey};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::instance::Failure;
 use super::manner::{Manner, Place, Told};
+use super::reply::Failure;
 use super::running::{Running, Turn};
 use super::source::Source;
 use super::watch::Watch;
