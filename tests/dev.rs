@@ -176,12 +176,17 @@ impl Answer {
 }
 
 fn request(port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    request_of("localhost", port, method, path, headers, body)
+}
+
+/// Asks for `host`, whatever leads there.
+fn request_of(host: &str, port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
@@ -449,13 +454,128 @@ fn one_call_at_a_time() {
     // One that leaves does not make room while its call goes on.
     for _ in 0..5 {
         let mut leaver = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        leaver.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        leaver.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         sleep(Duration::from_millis(10));
     }
     let all: Vec<_> = (0..12).map(|_| thread::spawn(move || request(port, "GET", "/", &[], b""))).collect();
     for one in all {
         assert_eq!(one.join().unwrap().text(), "1");
     }
+}
+
+#[test]
+fn as_many_calls_at_once_as_the_version_has() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    // Three calls wait for one another: with fewer at once none would end.
+    let code = "
+        const waiting = [];
+        exports.main = async (event, context) => {
+          const id = context.requestId;
+          console.log('first ' + id);
+          if (waiting.length < 2) await new Promise((go) => waiting.push(go));
+          else waiting.splice(0).forEach((go) => go());
+          await null;
+          process.stdout.write('second ');
+          process.stdout.write(id + '\\n');
+          console.error('third ' + id);
+          if (event.queryStringParameters.exit) process.exit(1);
+          return { body: process.env.X_YCF_CONCURRENCY };
+        };";
+    function(root.path(), "func", "nodejs22", "concurrency = 3\ntimeout = \"20s\"", code);
+    let dev = Dev::start(root.path(), &["func", "--log-format", "json"]);
+    let port = dev.port;
+    let all = |count, path: &'static str| {
+        let ask = || thread::spawn(move || request(port, "GET", path, &[], b""));
+        let all: Vec<_> = (0..count).map(|_| ask()).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(all(9, "/").iter().all(|answer| answer.text() == "3"));
+    until("the reports", || dev.err().matches("REPORT ").count() == 9);
+    let records: Vec<Value> = dev.err().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said = |text: &str| {
+        let of = |record: &&Value| record["message"].as_str().unwrap().starts_with(text);
+        records.iter().filter(of).cloned().collect::<Vec<_>>()
+    };
+    for text in ["first ", "second ", "third "] {
+        assert_eq!(said(text).len(), 9, "{text}");
+        for record in said(text) {
+            let id = record["message"].as_str().unwrap().strip_prefix(text).unwrap().trim_end();
+            assert_eq!(record["requestId"], id, "{record}");
+        }
+    }
+    // One that ends the process ends what else it does, and not what comes later.
+    let answers = all(3, "/?exit=1");
+    assert!(answers.iter().all(|answer| answer.status == 502), "{answers:?}");
+    assert!(all(3, "/").iter().all(|answer| answer.status == 200));
+}
+
+#[test]
+fn a_timeout_ends_every_call_of_the_instance() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "exports.main = async (event) => {
+        console.log('called');
+        if (event.queryStringParameters.well) return { body: 'well' };
+        await new Promise(() => setInterval(() => {}, 1000));
+    };";
+    function(root.path(), "func", "nodejs22", "concurrency = 2\ntimeout = \"3s\"", code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    let first = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    dev.says("called");
+    sleep(Duration::from_millis(500));
+    let second = thread::spawn(move || request(port, "GET", "/", &[], b""));
+    until("the second call", || dev.err().matches("called").count() == 2);
+    let third = thread::spawn(move || request(port, "GET", "/?well=1", &[], b""));
+    assert_eq!(first.join().unwrap().status, 504);
+    let second = second.join().unwrap();
+    assert_eq!((second.status, second.json()["errorType"].as_str()), (502, Some("FunctionDied")));
+    assert_eq!(third.join().unwrap().text(), "well");
+}
+
+#[test]
+fn waiting_for_a_turn_is_reported() {
+    if !is_here("python3") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let gate = root.path().join("gate");
+    let code = format!(
+        "
+import os, time
+def main(event, context):
+    print('called', flush=True)
+    while not os.path.exists({gate:?}): time.sleep(0.01)
+    return {{'body': ''}}
+"
+    );
+    // Python serves one, whatever is asked for.
+    function(root.path(), "func", "python311", "concurrency = 4\ntimeout = \"60s\"", &code);
+    let dev = Dev::start(root.path(), &["func"]);
+    let port = dev.port;
+    let ask = || thread::spawn(move || request(port, "GET", "/", &[], b""));
+    dev.says("loaded in ");
+    let first = ask();
+    dev.says("called");
+    let second = ask();
+    sleep(Duration::from_millis(500));
+    assert_eq!(dev.err().matches("called").count(), 1);
+    fs::write(&gate, "").unwrap();
+    assert_eq!(first.join().unwrap().status, 200);
+    assert_eq!(second.join().unwrap().status, 200);
+    until("the reports", || dev.err().matches("REPORT ").count() == 2);
+    let err = dev.err();
+    let queuing = |line: &str| {
+        let (_, rest) = line.split_once("Queuing Duration: ").unwrap();
+        rest.split(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let reports: Vec<f64> = err.lines().filter(|line| line.starts_with("REPORT ")).map(queuing).collect();
+    assert!(reports[0] < reports[1], "{reports:?}");
 }
 
 #[test]
@@ -487,6 +607,37 @@ def main(event, context):
     assert_eq!(post("/", &vec![b'x'; 3_670_017]).status, 413);
     assert_eq!(post("/", &vec![b'x'; 20 << 20]).status, 413);
     assert_eq!(post("/", b"still").text(), "still");
+}
+
+#[test]
+fn hosts_of_others_are_refused() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "exports.main = () => ({ body: process.env.YC_METADATA_ADDR });";
+    function(root.path(), "func", "nodejs22", "service-account-id = \"ajeabcdefghijklmnopq\"", code);
+    let ask = |port, host: &str, path, headers: &[&str]| request_of(host, port, "GET", path, headers, b"");
+    for (flags, elsewhere) in [(&[][..], 403), (&["--host", "0.0.0.0"], 200)] {
+        let dev = Dev::start(root.path(), &[&["func"], flags].concat());
+        for host in ["localhost", "fn.localhost:8080", "127.0.0.1:8080", "[::1]"] {
+            assert_eq!(ask(dev.port, host, "/", &[]).status, 200, "{host}");
+        }
+        assert_eq!(ask(dev.port, "192.168.1.5:8080", "/", &[]).status, elsewhere);
+        for headers in [&[][..], &["Host: localhost"]] {
+            let answer = ask(dev.port, "evil.example:8080", "/", headers);
+            assert_eq!(answer.status, 403);
+            let message = answer.json()["errorMessage"].as_str().unwrap().to_owned();
+            assert!(message.contains(dev.document["address"].as_str().unwrap()), "{message}");
+            assert!(message.contains("--host"), "{message}");
+        }
+    }
+    let dev = Dev::start(root.path(), &["func"]);
+    let metadata = dev.get("/").text().rsplit(':').next().unwrap().parse().unwrap();
+    let token = "/computeMetadata/v1/instance/service-accounts/default/token";
+    let flavor = ["Metadata-Flavor: Google"];
+    assert_eq!(ask(metadata, "169.254.169.254", token, &flavor).status, 200);
+    assert_eq!(ask(metadata, "evil.example", token, &flavor).status, 403);
 }
 
 #[test]
@@ -561,7 +712,7 @@ def main(event, context):
     let port = other.port;
     thread::spawn(move || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let _ = stream.read(&mut [0]);
     });
     other.says("START RequestID");
@@ -573,6 +724,46 @@ def main(event, context):
     processes.into_iter().for_each(is_gone);
     for dev in [&dev, &other] {
         until("the end of its directories", || fs::read_dir(dev.homes.path()).unwrap().count() == 0);
+    }
+}
+
+#[test]
+fn an_installation_ends_with_it() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => ({});");
+    write(root.path(), "func/package.json", r#"{ "dependencies": { "a": "1" } }"#);
+    // An npm that never ends, beside the interpreter.
+    let real = Command::new("node").args(["-p", "process.execPath"]).output().unwrap().stdout;
+    let [program, npm] = ["node", "npm"].map(|name| root.path().join(name));
+    std::os::unix::fs::symlink(String::from_utf8(real).unwrap().trim(), &program).unwrap();
+    let processes = root.path().join("processes");
+    let script =
+        format!("#!/bin/sh\nsleep 1000 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait\n", processes.display());
+    fs::write(&npm, script).unwrap();
+    fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut child = Command::new(FNSCAFFOLD)
+            .args(["dev", "func", "--port", "0", "--interpreter"])
+            .arg(&program)
+            .current_dir(root.path())
+            .env("FNSCAFFOLD_CACHE", root.path().join("cache"))
+            .env("TMPDIR", root.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("npm", || processes.exists());
+        let started = fs::read_to_string(&processes).unwrap();
+        fs::remove_file(&processes).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        child.wait().unwrap();
+        started.split_whitespace().for_each(|process| is_gone(process.parse().unwrap()));
+        let cache = root.path().join("cache/dependencies");
+        until("the end of what it began", || fs::read_dir(&cache).unwrap().count() == 0);
     }
 }
 

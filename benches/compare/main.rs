@@ -8,6 +8,7 @@
 )]
 
 mod measure;
+mod packages;
 mod peers;
 mod plot;
 mod table;

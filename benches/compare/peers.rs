@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::packages::{self, must};
+
 pub const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 
 const NPM: &[&str] = &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1"];
@@ -35,13 +37,6 @@ pub struct Peer {
     pub command: Box<Work>,
 }
 
-/// # Panics
-/// When the command fails.
-pub fn must(command: &mut Command) {
-    let done = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
 fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
@@ -49,16 +44,8 @@ fn is_there(program: &str) -> bool {
 /// Installs what is not there yet, and gives where.
 pub fn install(place: &Path, slow: bool) -> PathBuf {
     let home = place.join("peers");
-    fs::create_dir_all(&home).unwrap();
-    if !home.join("node_modules/bestzip").exists() {
-        must(
-            Command::new("npm").args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&home).args(NPM),
-        );
-    }
-    if !home.join("python/bin/copier").exists() {
-        must(Command::new("python3").args(["-m", "venv"]).arg(home.join("python")));
-        must(Command::new(home.join("python/bin/pip")).args(["install", "-q"]).args(PYPI));
-    }
+    packages::npm(&home, NPM);
+    packages::pypi(&home, PYPI);
     for (name, version) in CRATES.iter().filter(|_| slow) {
         if !home.join("bin").join(name).exists() {
             let mut cargo = Command::new("cargo");

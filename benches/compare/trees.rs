@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-use crate::peers::{FNSCAFFOLD, must};
+use crate::packages::must;
+use crate::peers::FNSCAFFOLD;
 
 const NODE: &[&str] = &[
     "@aws-sdk/client-dynamodb@3.1169.0",

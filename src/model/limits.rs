@@ -71,6 +71,15 @@ pub fn judge_options(version: &Version) -> Vec<Judgement> {
     findings
 }
 
+/// How many calls an instance serves at the same time.
+pub fn calls_at_once(version: &Version, lang: Lang) -> u32 {
+    let most = match lang {
+        Lang::Nodejs => CONCURRENCY_MAX,
+        Lang::Python => 1,
+    };
+    version.concurrency.map_or(1, |calls| calls.clamp(1, most)) as u32
+}
+
 fn judge_concurrency(calls: i64, runtime: &str) -> Option<Box<Finding>> {
     if !(0..=CONCURRENCY_MAX).contains(&calls) {
         return Some(
@@ -342,6 +351,11 @@ mod tests {
                 version.concurrency = Some(calls);
             });
             assert_eq!(findings.is_empty(), good, "{runtime} {calls}");
+            let mut version = Version::new(runtime, "index.main");
+            version.concurrency = Some(calls);
+            let lang = Runtime::find(runtime).unwrap().lang;
+            let all = i64::from(calls_at_once(&version, lang));
+            assert!(if good { all == calls.max(1) } else { (1..=16).contains(&all) }, "{runtime} {calls}");
         }
     }
 

@@ -76,6 +76,8 @@ impl Record {
 pub struct Report {
     /// All of it, the first start of an instance included.
     pub duration: f64,
+    /// Before it, for want of an instance with room.
+    pub queuing: f64,
     /// Of the first start, on a cold call.
     pub initialisation: Option<f64>,
     /// MB.
@@ -95,8 +97,8 @@ impl Report {
             .map_or_else(String::new, |duration| format!(" Function Init Duration: {duration:.3} ms"));
         format!(
             "REPORT RequestID: {request_id} Duration: {:.3} ms Billed Duration: {billed} ms Memory Size: {} \
-             MB{memory} Queuing Duration: 0.000 ms{first}",
-            self.duration, self.memory_size
+             MB{memory} Queuing Duration: {:.3} ms{first}",
+            self.duration, self.memory_size, self.queuing
         )
     }
 }
@@ -130,6 +132,7 @@ mod tests {
     fn a_report_reads_as_the_platforms() {
         let report = Report {
             duration: 236.606,
+            queuing: 1.5,
             initialisation: Some(225.298),
             memory_size: 128,
             memory_used: Some(22),
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(
             report.line("r"),
             "REPORT RequestID: r Duration: 236.606 ms Billed Duration: 300 ms Memory Size: 128 MB Max Memory \
-             Used: 22 MB Queuing Duration: 0.000 ms Function Init Duration: 225.298 ms"
+             Used: 22 MB Queuing Duration: 1.500 ms Function Init Duration: 225.298 ms"
         );
     }
 }

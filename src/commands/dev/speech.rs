@@ -8,7 +8,7 @@ use crate::commands::running::LogFormat;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{Finding, Severity};
 use crate::model::log::Record;
-use crate::outside::emulator::{Stream, Told, VERSION_ID};
+use crate::outside::emulator::{Line, Stream, Told, VERSION_ID};
 use crate::outside::journal::Journal;
 use crate::outside::terminal::Terminal;
 
@@ -42,12 +42,11 @@ impl Speech {
                 let line = format!("START RequestID: {request_id} Version: {VERSION_ID}");
                 self.system(function, request_id, &line);
             }
-            Told::Line { request_id, stream, line, structured } => {
-                self.hear(function, *request_id, *stream, line, *structured);
-            }
+            Told::Line { line, structured } => self.hear(function, line, *structured),
             Told::Ended { request_id, report, status, trace, trouble } => {
                 if let Some(trace) = trace {
-                    self.hear(function, Some(request_id), Stream::Err, trace, false);
+                    let line = Line { stream: Stream::Err, request_id: Some(request_id), text: trace };
+                    self.hear(function, &line, false);
                 }
                 self.system(function, request_id, &format!("END RequestID: {request_id}"));
                 let report = format!("{} Status: {status}", report.line(request_id));
@@ -67,17 +66,17 @@ impl Speech {
     }
 
     /// A line that the function wrote.
-    fn hear(&self, function: &str, request_id: Option<&str>, stream: Stream, line: &str, structured: bool) {
-        let line = self.redactor.text(line);
-        let record = Record::of(&line, structured);
+    fn hear(&self, function: &str, line: &Line<'_>, structured: bool) {
+        let text = self.redactor.text(line.text);
+        let record = Record::of(&text, structured);
         match self.format {
             LogFormat::Text => self.text(function, &record.readable()),
             LogFormat::Json => {
-                let level = record.level.unwrap_or(match stream {
+                let level = record.level.unwrap_or(match line.stream {
                     Stream::Out => "INFO",
                     Stream::Err => "ERROR",
                 });
-                self.record(function, request_id, level, &record);
+                self.record(function, line.request_id, level, &record);
             }
         }
     }

@@ -32,6 +32,7 @@ use crate::outside::clock;
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::emulator::{
     Call, Code, Emulator, FUNCTION_ID, Failure, Function, Identity, Interpreter, Settings, VERSION_ID,
+    find_interpreter,
 };
 use crate::outside::terminal::Terminal;
 
@@ -96,7 +97,7 @@ impl Invoke {
             offline: self.run.offline,
             timeout: Duration::from_secs(parse_timeout(&manifest.version.timeout)?),
             debugger: None,
-            output: Arc::new(move |stream, line| hearing.hear(stream, line)),
+            output: Arc::new(move |line| hearing.hear(&line)),
             progress: &|text| terminal.note(text),
         };
         let files = code_files(context, &manifest)?;
@@ -108,12 +109,12 @@ impl Invoke {
             None => Code::Archive(&of_sources),
         };
         let function = Function { code, manifest: &manifest, runtime, interpreter: &interpreter };
-        let mut emulator = Emulator::new(&function, settings)?;
+        let emulator = Emulator::new(&function, settings)?;
         explain(terminal, &emulator);
         let memory = parse_memory(&manifest.version.memory)? >> 20;
         let mut done = Vec::new();
         for _ in 0..self.repeat {
-            done.push(self.call(context, &mut emulator, &speech, &redactor, &expectations, memory)?);
+            done.push(self.call(context, &emulator, &speech, &redactor, &expectations, memory)?);
             if let (1, Some(way)) = (done.len(), emulator.way()) {
                 terminal.detail(&way);
             }
@@ -125,7 +126,7 @@ impl Invoke {
     fn call(
         &self,
         context: &Context,
-        emulator: &mut Emulator,
+        emulator: &Emulator,
         speech: &speech::Speech,
         redactor: &Redactor,
         expectations: &[Expectation],
@@ -195,7 +196,7 @@ impl RunArgs {
     }
 
     fn interpreter(&self, terminal: &Terminal, runtime: &'static Runtime) -> Result<Interpreter> {
-        let interpreter = Interpreter::find(runtime, &self.interpreter)?;
+        let interpreter = find_interpreter(runtime, &self.interpreter)?;
         if let Some(mut problem) = interpreter.judge(runtime) {
             if self.strict_runtime {
                 problem.severity = Severity::Error;

@@ -6,7 +6,8 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::model::event::fixtures::{self, Fixture, Moment};
-use crate::model::event::http::{Call, HOST, Integration, Request, Route, receive};
+use crate::model::event::http::{Call, HOST, Request, Route, receive};
+use crate::model::event::integration::Integration;
 use crate::model::event::response::Response;
 use crate::model::finding::{self, Result};
 use crate::outside::terminal::read_stdin;

@@ -14,7 +14,7 @@ use crate::model::finding::{Exit, Finding, Result};
 use crate::model::junit;
 use crate::model::log::{Record, Report, SWITCH};
 use crate::model::manifest::Manifest;
-use crate::outside::emulator::{Interpreter, Stream, VERSION_ID};
+use crate::outside::emulator::{Interpreter, Line, Stream, VERSION_ID};
 use crate::outside::terminal::{Format, Terminal};
 
 /// Tells of calls while they are made, and of all of them at the end.
@@ -45,11 +45,11 @@ impl Speech {
     }
 
     /// A line that the function wrote.
-    pub fn hear(&self, stream: Stream, line: &str) {
-        let line = self.redactor.text(line);
-        let record = Record::of(&line, self.structured);
+    pub fn hear(&self, line: &Line<'_>) {
+        let text = self.redactor.text(line.text);
+        let record = Record::of(&text, self.structured);
         let readable = record.readable();
-        let level = record.level.unwrap_or(match stream {
+        let level = record.level.unwrap_or(match line.stream {
             Stream::Out => "INFO",
             Stream::Err => "ERROR",
         });
@@ -98,6 +98,7 @@ impl Speech {
         self.system(&format!("END RequestID: {id}"));
         let report = Report {
             duration: done.duration.as_secs_f64() * 1000.0,
+            queuing: 0.0,
             initialisation: done.initialisation.map(|duration| duration.as_secs_f64() * 1000.0),
             memory_size,
             memory_used: done.peak_memory.map(|bytes| bytes.div_ceil(1 << 20)),

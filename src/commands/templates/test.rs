@@ -23,7 +23,7 @@ use crate::model::runtime::Lang;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
     self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Route, Settings,
-    is_for_want_of_network,
+    find_interpreter, is_for_want_of_network,
 };
 use crate::outside::packing;
 use crate::outside::terminal::{Format, Terminal};
@@ -182,7 +182,7 @@ impl Test {
         if self.no_run {
             return Ok(());
         }
-        let interpreter = match Interpreter::find(runtime, &self.interpreter) {
+        let interpreter = match find_interpreter(runtime, &self.interpreter) {
             Ok(interpreter) => interpreter,
             Err(problem) => {
                 outcome.skipped = Some(problem);
@@ -277,10 +277,10 @@ impl Run<'_> {
             offline: self.offline,
             timeout: LIMIT,
             debugger: None,
-            output: Arc::new(|_, _| ()),
+            output: Arc::new(|_| ()),
             progress: &|text| self.terminal.note(&format!("{}: {text}", self.combination.path())),
         };
-        let mut emulator = Emulator::new(&function, settings)?;
+        let emulator = Emulator::new(&function, settings)?;
         let (request_id, trace_id) = ("00000000-0000-4000-8000-000000000000", "0");
         let called = emulator.call(EVENT, &Call { request_id, trace_id })?;
         let answer = called.result.map_err(|failure| failed(&failure))?;

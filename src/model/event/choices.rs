@@ -240,6 +240,12 @@ pub const CHOICES: &[Choice] = &[
         "what the process shares with others is not its own; elsewhere nothing tells",
     ),
     choice(
+        "instances",
+        "when the platform starts a second instance for calls at the same time, and when it answers 429",
+        "`dev` has one; calls beyond the version's concurrency wait, and the report says how long",
+        "no more calls than there meet in one instance, and none is lost",
+    ),
+    choice(
         "pip",
         "pip's version and flags in the platform's build, and what a runtime has installed already",
         "the pip of the interpreter here; nothing counts as installed",

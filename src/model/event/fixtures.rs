@@ -6,7 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::model::calendar;
-use crate::model::event::http::{HOST, Integration, Request, Route};
+use crate::model::event::http::{HOST, Request, Route};
+use crate::model::event::integration::Integration;
 use crate::model::event::setting;
 use crate::model::finding::{self, Result};
 

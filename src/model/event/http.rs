@@ -10,22 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::model::calendar;
+use crate::model::event::integration::Integration;
 use crate::model::event::response::Response;
 use crate::model::event::{PAYLOAD_LIMIT, headers};
 
 /// The host that functions are called at, when nobody names another.
 pub const HOST: &str = "functions.yandexcloud.net";
-
-/// How the platform stands between the request and the handler: the query parameter `integration`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Integration {
-    /// The handler gets an event and gives an envelope; no parameter.
-    Http,
-    /// The handler gets the body and its result is the answer.
-    Raw,
-    /// As raw, but nobody waits for the result.
-    Async,
-}
 
 /// What the request was addressed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

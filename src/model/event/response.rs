@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::model::event::PAYLOAD_LIMIT;
 use crate::model::event::envelope::{self, Defect, Envelope};
-use crate::model::event::http::Integration;
+use crate::model::event::integration::Integration;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Finding};
 

@@ -60,6 +60,8 @@ function send(message) {
 
 let settings;
 let handler;
+/** Which call is running, where there may be several at once. */
+let running = null;
 /** Calls that have no answer yet, by number. */
 const pending = new Map();
 
@@ -85,6 +87,7 @@ function receive(line) {
 async function start() {
   Object.assign(process.env, settings.environment);
   if (settings.redirect) lead();
+  if (settings.signs) sign();
   process.chdir(settings.code);
   // The platform splits at dots and drops what follows the second piece.
   const parts = settings.entrypoint.split(".", 2);
@@ -98,6 +101,24 @@ async function start() {
     throw problem("not-callable", "Handler " + name + " in " + file + " must be function");
   }
   handler = exported;
+}
+
+/** Lets what is written say which call wrote it. The oldest versions cannot tell. */
+function sign() {
+  const { AsyncLocalStorage } = require("async_hooks");
+  if (!AsyncLocalStorage) return;
+  running = new AsyncLocalStorage();
+  for (const name of ["stdout", "stderr"]) {
+    const stream = process[name];
+    const write = stream.write;
+    let last = "";
+    stream.write = function () {
+      const id = running.getStore() || "";
+      if (id !== last) write.call(stream, "\0fnscaffold " + id + "\n");
+      last = id;
+      return write.apply(stream, arguments);
+    };
+  }
 }
 
 /** Leads the function, and what it starts, to the metadata service. */
@@ -139,7 +160,9 @@ function call(message, text) {
   pending.set(message.id, fail);
   try {
     const event = parse(text);
-    const result = handler(event, contextOf(message, event));
+    const context = contextOf(message, event);
+    const run = () => handler(event, context);
+    const result = running ? running.run(message.request_id, run) : run();
     if (result instanceof Promise) {
       result.then(succeed, fail);
     } else if (result === undefined) {

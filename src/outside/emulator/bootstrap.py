@@ -6,11 +6,12 @@ Messages are JSON, one a line, over a socket of its own: standard output and err
 
 import json
 import os
-import signal
 import sys
 import time
 from _thread import start_new_thread
 
+# What the modules without the underscore add would have to be loaded before every cold call.
+import _signal
 import _socket
 
 PRELOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
@@ -71,7 +72,7 @@ class Control:
 
 
 def die():
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    os.kill(os.getpid(), getattr(_signal, "SIGKILL", _signal.SIGTERM))
 
 
 class Context:
@@ -129,10 +130,9 @@ class Function:
         self.entrypoint = settings["entrypoint"]
 
     def load(self):
-        from importlib import import_module
-
         module, _, name = self.entrypoint.rpartition(".")
-        loaded = import_module(module)
+        __import__(module)
+        loaded = sys.modules[module]
         if not hasattr(loaded, name):
             raise Problem("missing", "module '%s' has no attribute '%s'" % (module, name))
         self.handler = getattr(loaded, name)
@@ -183,8 +183,7 @@ class Function:
 
     @staticmethod
     def is_machinery(name, leads):
-        imports = name.startswith("<frozen importlib") or name.replace("\\", "/").endswith("importlib/__init__.py")
-        return name == __file__ or (leads and imports)
+        return name == __file__ or (leads and name.startswith("<frozen importlib"))
 
     def shown(self, text):
         """Text in which places are named as they are on the platform."""

@@ -1,22 +1,25 @@
 //! A function's files and settings in, a version of it that answers calls on this machine out: its home,
-//! its metadata service, and at most one warm instance.
+//! its metadata service, and at most one warm instance that takes new calls.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 use super::debugger::Debugger;
 use super::home::{self, Home, Packages};
 use super::identity::Identity;
 use super::install::Installing;
-use super::instance::{Failure, Instance, Reply, Start};
+use super::instance::{Instance, Start};
 use super::interpreter::{Interpreter, name};
 use super::metadata::Metadata;
 use super::output::Output;
+use super::reply::{Failure, Reply};
 use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID, Way};
 use crate::model::finding::Result;
+use crate::model::limits;
 use crate::model::manifest::Version;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_memory;
@@ -25,7 +28,7 @@ use crate::model::settings::parse_memory;
 /// call that ended it.
 pub struct Deployed {
     // Dropped in this order: the process before the directory that it runs in.
-    instance: Option<Instance>,
+    instance: Mutex<Option<Arc<Instance>>>,
     metadata: Metadata,
     home: Home,
     packages: Packages,
@@ -64,7 +67,7 @@ impl Deployed {
         };
         home.set_port(metadata.port())?;
         Ok(Self {
-            instance: None,
+            instance: Mutex::default(),
             metadata,
             home,
             packages,
@@ -85,8 +88,13 @@ impl Deployed {
     ///
     /// # Errors
     /// What keeps this machine from trying.
-    pub async fn load(&mut self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
-        self.instance = None;
+    pub async fn load(&self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
+        let mut held = self.instance.lock().await;
+        *held = None;
+        Ok(self.start(limit).await?.map(|instance| *held = Some(instance)))
+    }
+
+    async fn start(&self, limit: Duration) -> Result<std::result::Result<Arc<Instance>, Failure>> {
         let facts = json!({
             "function_id": FUNCTION_ID,
             "version_id": VERSION_ID,
@@ -98,6 +106,7 @@ impl Deployed {
             interpreter: &self.interpreter,
             runtime: self.runtime,
             entrypoint: &self.version.entrypoint,
+            calls_at_once: self.calls_at_once(),
             memory: self.memory,
             environment: &self.version.environment,
             packages: &self.packages,
@@ -109,41 +118,47 @@ impl Deployed {
             debugger: self.debugger.as_ref(),
             output: Arc::clone(&self.output),
         };
-        Ok(Instance::start(&self.home, &start).await?.map(|instance| self.instance = Some(instance)))
+        Ok(Instance::start(&self.home, &start).await?.map(Arc::new))
     }
 
     /// Calls the handler with `event`, the first argument's text.
     ///
     /// # Errors
     /// What keeps this machine from trying; that the function fails is a result.
-    pub async fn call(&mut self, event: &str, call: &Call<'_>) -> Result<Called> {
+    pub async fn call(&self, event: &str, call: &Call<'_>) -> Result<Called> {
         let began = Instant::now();
+        let mut initialisation = None;
+        let mut held = self.instance.lock().await;
         // One that ended between two calls is no fault of the next one.
-        let loaded = match self.instance.as_ref().is_some_and(Instance::is_running) {
-            true => None,
-            false => Some(self.load(self.timeout).await?),
+        let instance = match held.as_ref().filter(|instance| instance.is_running()) {
+            Some(instance) => Ok(Arc::clone(instance)),
+            None => {
+                *held = None;
+                let started = self.start(self.timeout).await?;
+                initialisation = Some(began.elapsed());
+                started.map(|instance| Arc::clone(held.insert(instance)))
+            }
         };
-        let initialisation = loaded.is_some().then(|| began.elapsed());
-        let Reply { result, peak_memory } = match loaded {
-            Some(Err(failure)) => failure.into(),
-            _ => self.call_loaded(event, call, self.timeout.saturating_sub(began.elapsed())).await,
+        // Others may call it meanwhile.
+        drop(held);
+        let Reply { result, peak_memory } = match instance {
+            Ok(instance) => {
+                let left = self.timeout.saturating_sub(began.elapsed());
+                instance.call(event, call, left, self.timeout).await
+            }
+            Err(failure) => failure.into(),
         };
-        if let Err(Failure::Ended(_) | Failure::TimedOut(_)) = result {
-            self.instance = None;
-        }
         Ok(Called { result, peak_memory, duration: began.elapsed(), initialisation })
     }
 
-    async fn call_loaded(&mut self, event: &str, call: &Call<'_>, left: Duration) -> Reply {
-        match self.instance.as_mut() {
-            Some(instance) => instance.call(event, call, left, self.timeout).await,
-            None => Failure::had_ended().into(),
-        }
+    /// How many calls an instance takes at the same time.
+    pub fn calls_at_once(&self) -> u32 {
+        limits::calls_at_once(&self.version, self.runtime.lang)
     }
 
-    /// Ends the instance; the next call starts another.
-    pub fn stop(&mut self) {
-        self.instance = None;
+    /// Ends the instance when its calls have ended; the next call starts another.
+    pub async fn stop(&self) {
+        *self.instance.lock().await = None;
     }
 
     /// What `-v` tells: each line a fact of how the function is run here.
@@ -162,6 +177,7 @@ impl Deployed {
             ),
             format!("code: `{}`, called {} in messages", self.home.code.display(), home::CODE),
             format!("dependencies: {packages}"),
+            format!("calls at once: {}", self.calls_at_once()),
             format!("metadata service: port {} of 127.0.0.1", self.metadata.port()),
         ]
     }

@@ -2,14 +2,16 @@
 //! cache where the same was installed before.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::home;
 use super::interpreter::{self, Interpreter};
+use super::process::Guardian;
+use super::unpack::unpack;
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{self, Lang, Runtime};
@@ -65,7 +67,7 @@ impl Installing<'_> {
     /// builder does when a version is made.
     ///
     /// # Errors
-    /// [`finding::INSTALL_FAILED`], [`finding::IO`], and those of [`home::unpack`].
+    /// [`finding::INSTALL_FAILED`], [`finding::IO`], and those of [`unpack`].
     pub fn run(&self, sources: &dyn Sources) -> Result<Installed> {
         let file = self.interpreter.lang.dependency_file();
         let Some(text) = sources.read(file) else { return Ok(Installed::Nothing) };
@@ -127,7 +129,7 @@ impl Installing<'_> {
     fn fill(&self, sources: &dyn Sources, scope: Scope, cache: &Path, entry: &Path) -> Result<()> {
         let stage = Stage::within(cache)?;
         let (code, done) = (stage.path().join("code"), stage.path().join("done"));
-        home::unpack(sources, &code)?;
+        unpack(sources, &code)?;
         let moved = |error| disk::io_finding("write", &done, &error);
         fs::create_dir(&done).map_err(moved)?;
         let packages = match self.interpreter.lang {
@@ -241,11 +243,7 @@ fn finish(mut command: Command, directory: &Path, name: &str, file: &str) -> Res
             .fix(fix)
             .at(file)
     };
-    let output = command
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output = run(&mut command, directory).map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
@@ -253,6 +251,21 @@ fn finish(mut command: Command, directory: &Path, name: &str, file: &str) -> Res
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     Err(failed(lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")))
+}
+
+/// Runs a command that ends with all its children when this process does, however that is; what holds the
+/// directory goes then too.
+fn run(command: &mut Command, directory: &Path) -> io::Result<Output> {
+    command.current_dir(directory);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let guardian = Guardian::start(directory.parent().unwrap_or(directory))?;
+    let child = command.spawn()?;
+    let group = guardian.guard(child.id())?;
+    let output = child.wait_with_output();
+    group.finish();
+    output
 }
 
 /// The way out that tells a missing network from a wrong dependency.

@@ -3,43 +3,40 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::attendant::{Attendant, Sent, describe};
 use super::control;
 use super::debugger::Debugger;
 use super::home::{Home, Packages};
 use super::interpreter::Interpreter;
+use super::messages::message;
 use super::metadata::Metadata;
-use super::output::{LAST_WORDS, Lines, Output, Pipes};
-use super::process::Group;
+use super::output::{Output, Pipes};
+use super::process::{Group, Guardian};
+use super::reply::{Failure, Reply};
 use super::trace::{self, Follower};
 use super::{Call, Route, Way};
-use crate::model::event::response::{self, Outcome};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings;
 use crate::outside::clock;
-
-/// How long what was found of a process's memory is taken for true.
-const PEAK_HOLDS: Duration = Duration::from_millis(100);
-
-/// How often a function's memory is looked at while nothing is heard of it.
-const MEMORY_WATCH: Duration = Duration::from_millis(50);
 
 /// What an instance is started with.
 pub struct Start<'a> {
     pub interpreter: &'a Interpreter,
     pub runtime: &'static Runtime,
     pub entrypoint: &'a str,
+    pub calls_at_once: u32,
     /// Bytes.
     pub memory: u64,
     pub environment: &'a BTreeMap<String, String>,
@@ -56,78 +53,13 @@ pub struct Start<'a> {
     pub output: Output,
 }
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Failure {
-    /// The code raised an error, while it was loaded or called.
-    Raised(Box<Raised>),
-    /// The process ended, and how: `exited with code 1`.
-    Ended(String),
-    TimedOut(Duration),
-}
-
-impl Failure {
-    pub fn had_ended() -> Self {
-        Self::Ended("had ended".to_owned())
-    }
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Raised(raised) => Self::Raised(raised.error),
-            Failure::Ended(how) => Self::Died(how),
-            Failure::TimedOut(limit) => Self::TimedOut(limit.as_secs()),
-        }
-    }
-}
-
-/// An error that the code raised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Raised {
-    /// As the platform answers it.
-    pub error: response::Failure,
-    /// As the interpreter prints it.
-    pub text: String,
-    pub problem: Option<Problem>,
-}
-
-/// What is wrong with an entry point whose module was loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Problem {
-    Missing,
-    NotCallable,
-}
-
-/// What became of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reply {
-    /// What the handler gave, as JSON; empty for Node.js's `undefined`.
-    pub result: std::result::Result<String, Failure>,
-    /// Bytes of memory that the process has held at most so far, where the system tells.
-    pub peak_memory: Option<u64>,
-}
-
-impl From<Failure> for Reply {
-    fn from(failure: Failure) -> Self {
-        Self { result: Err(failure), peak_memory: None }
-    }
-}
-
 /// A running interpreter with the function loaded.
 pub struct Instance {
     group: Arc<Group>,
     calls: mpsc::UnboundedSender<Sent>,
-    next: u64,
+    next: AtomicU64,
     /// Who leads the process's connections. Without it, it ends.
     _follower: Option<Follower>,
-}
-
-struct Sent {
-    message: String,
-    id: u64,
-    reply: oneshot::Sender<Reply>,
 }
 
 impl Instance {
@@ -165,7 +97,8 @@ impl Instance {
             Ok(held) => (Some(held.map_err(|error| failed("follow the interpreter", &error))?), None),
             Err(why) => (None, Some(why)),
         };
-        let group = Group::guard(leader, home.root())
+        let group = Guardian::start(home.root())
+            .and_then(|guardian| guardian.guard(leader))
             .map_err(|error| failed("start a guard for the interpreter", &error))?;
         let group = Arc::new(group);
         let mut pipes = Pipes::of(&mut child, Arc::clone(&start.output));
@@ -194,52 +127,29 @@ impl Instance {
         start.way.get_or_init(|| refusal.map_or(Way::Traced, Way::Preloaded));
         let hello = hello(home, start, redirect);
         writer.write_all(hello.as_bytes()).await.map_err(|error| failed("reach the interpreter", &error))?;
-        let mut process = Process {
-            child,
-            pipes,
-            reader: Lines::new(reader, usize::MAX),
-            writer,
-            pending: BTreeMap::new(),
-            answering: None,
-            peak_memory: None,
-            memory: start.memory,
-            over_memory: false,
-            looked_at: Instant::now(),
-            ready: false,
-        };
-        match timeout_at(deadline, process.message(&group)).await {
-            Err(_) => {
-                group.kill();
-                process.pipes.finish().await;
-                Ok(Err(Failure::TimedOut(start.limit)))
-            }
-            Ok(None) => Ok(Err(Failure::Ended(process.end(&group).await))),
-            Ok(Some(Message::Broken(raised))) => {
-                group.kill();
-                process.pipes.finish().await;
-                Ok(Err(Failure::Raised(raised.into())))
-            }
-            Ok(Some(_)) => {
-                process.ready = true;
-                let (calls, received) = mpsc::unbounded_channel();
-                tokio::spawn(process.run(received, Arc::clone(&group)));
-                Ok(Ok(Self { group, calls, next: 0, _follower: follower }))
-            }
+        let mut attendant = Attendant::new(child, pipes, reader, writer, start.memory);
+        let loaded = timeout_at(deadline, attendant.load(&group)).await;
+        if let Err(failure) = loaded.unwrap_or(Err(Failure::TimedOut(start.limit))) {
+            attendant.give_up(&group).await;
+            return Ok(Err(failure));
         }
+        let (calls, received) = mpsc::unbounded_channel();
+        tokio::spawn(attendant.run(received, Arc::clone(&group)));
+        Ok(Ok(Self { group, calls, next: AtomicU64::new(1), _follower: follower }))
     }
 
     /// Whether the process was there when it was last heard of.
     pub fn is_running(&self) -> bool {
-        !self.calls.is_closed()
+        !self.calls.is_closed() && !self.group.was_killed()
     }
 
     /// Calls the handler with `event`, a JSON text or any other. `timeout` is the version's, of which
     /// `limit` is left. After [`Failure::Ended`] and [`Failure::TimedOut`] the instance is of no more use.
-    pub async fn call(&mut self, event: &str, call: &Call<'_>, limit: Duration, timeout: Duration) -> Reply {
-        self.next += 1;
+    pub async fn call(&self, event: &str, call: &Call<'_>, limit: Duration, timeout: Duration) -> Reply {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
         let deadline = clock::epoch_milliseconds().saturating_add(limit.as_millis().try_into().unwrap_or(0));
         let (reply, answer) = oneshot::channel();
-        let message = Sent { message: message(self.next, event, call, deadline), id: self.next, reply };
+        let message = Sent { message: message(id, event, call, deadline), id, reply };
         if self.calls.send(message).is_err() {
             return Failure::had_ended().into();
         }
@@ -259,29 +169,6 @@ fn not_led(why: &str) -> Box<Finding> {
         .finding("the function's programs could not be led to the metadata service")
         .why(why)
         .fix("leave --metadata-route trace out: Node.js and Python find it by themselves")
-}
-
-/// A call as the bootstrap reads it: a line of facts, and one of the event where it is one line.
-fn message(id: u64, event: &str, call: &Call<'_>, deadline: u64) -> String {
-    let is_line = memchr::memchr2(b'\n', b'\r', event.as_bytes()).is_none();
-    let mut facts = json!({
-        "type": "call",
-        "id": id,
-        "request_id": call.request_id,
-        "trace_id": call.trace_id,
-        "deadline": deadline,
-    });
-    if !is_line {
-        facts["event"] = event.into();
-    }
-    let mut message = facts.to_string();
-    message.reserve(event.len() + 2);
-    message.push('\n');
-    if is_line {
-        message.push_str(event);
-        message.push('\n');
-    }
-    message
 }
 
 impl Drop for Instance {
@@ -334,7 +221,7 @@ fn command(mut command: Command, home: &Home, start: &Start<'_>) -> Command {
             "LD_LIBRARY_PATH",
             std::env::join_paths([code.join("shared-libs"), own.join("shared-libs")]).unwrap_or_default(),
         )
-        .env("X_YCF_CONCURRENCY", "1")
+        .env("X_YCF_CONCURRENCY", start.calls_at_once.to_string())
         .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
         .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata.port()))
         .env("TMPDIR", home.temporary())
@@ -379,6 +266,7 @@ fn hello(home: &Home, start: &Start<'_>, redirect: bool) -> String {
         "places": home.places(),
         "redirect": redirect,
         "facts": start.facts,
+        "signs": start.calls_at_once > 1,
         "debugpy": match start.debugger {
             Some(Debugger::Debugpy { port, directory }) => json!({ "port": port, "directory": directory }),
             Some(Debugger::Inspector(_)) | None => Value::Null,
@@ -387,191 +275,4 @@ fn hello(home: &Home, start: &Start<'_>, redirect: bool) -> String {
         "modules": start.runtime.lang == Lang::Nodejs && start.runtime.version().0 >= 18,
     });
     format!("{message}\n")
-}
-
-/// What the bootstrap says.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Message {
-    Ready,
-    Broken(Told),
-    /// The result is the next line.
-    Answer {
-        id: u64,
-    },
-    Raised {
-        id: u64,
-        #[serde(flatten)]
-        told: Told,
-    },
-}
-
-/// An error as the bootstrap tells it.
-#[derive(Debug, Deserialize)]
-struct Told {
-    #[serde(flatten)]
-    error: response::Failure,
-    text: String,
-    problem: Option<Problem>,
-}
-
-impl From<Told> for Box<Raised> {
-    fn from(told: Told) -> Self {
-        Self::new(Raised { error: told.error, text: told.text, problem: told.problem })
-    }
-}
-
-/// The interpreter's process and everything it says.
-struct Process {
-    child: Child,
-    pipes: Pipes,
-    reader: Lines<control::Reader>,
-    writer: control::Writer,
-    pending: BTreeMap<u64, oneshot::Sender<Reply>>,
-    /// The call whose result is the next line.
-    answering: Option<u64>,
-    /// As it was found, and when.
-    peak_memory: Option<(u64, Instant)>,
-    /// Bytes that the version gives.
-    memory: u64,
-    over_memory: bool,
-    /// When its memory was looked at last.
-    looked_at: Instant,
-    /// It has loaded the function.
-    ready: bool,
-}
-
-impl Process {
-    /// Whether the process holds more memory than the version gives. What it shares with others, such as
-    /// the interpreter's own code, does not count.
-    fn is_over_memory(&self) -> bool {
-        self.child.id().and_then(|id| process_status(id, "RssAnon:")).is_some_and(|held| held > self.memory)
-    }
-
-    /// The next message, or nothing when there will be none; output is passed on meanwhile.
-    async fn message(&mut self, group: &Group) -> Option<Message> {
-        loop {
-            if let Some(line) = self.reader.next_line() {
-                if let Some(id) = self.answering.take() {
-                    let result = String::from_utf8_lossy(line).into_owned();
-                    // What the function wrote before is heard before.
-                    self.pipes.drain();
-                    self.answer(id, Ok(result));
-                    continue;
-                }
-                match serde_json::from_slice(line) {
-                    Ok(Message::Answer { id }) => self.answering = Some(id),
-                    message => {
-                        self.pipes.drain();
-                        return message.ok();
-                    }
-                }
-                continue;
-            }
-            let busy = !self.ready || !self.pending.is_empty();
-            tokio::select! {
-                more = self.reader.fill() => if !more { return None },
-                () = self.pipes.pass_on() => {}
-                () = sleep_until(self.looked_at + MEMORY_WATCH), if busy => {
-                    self.looked_at = Instant::now();
-                    if self.is_over_memory() {
-                        group.kill();
-                        self.over_memory = true;
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Sent>, group: Arc<Group>) {
-        loop {
-            let call = tokio::select! {
-                message = self.message(&group) => match message {
-                    Some(Message::Raised { id, told }) => {
-                        self.answer(id, Err(Failure::Raised(told.into())));
-                        continue;
-                    }
-                    Some(_) => continue,
-                    None => break,
-                },
-                call = calls.recv() => call,
-            };
-            // The instance was dropped.
-            let Some(call) = call else { return group.kill() };
-            self.pending.insert(call.id, call.reply);
-            if self.writer.write_all(call.message.as_bytes()).await.is_err() {
-                break;
-            }
-        }
-        let how = self.end(&group).await;
-        for (_, reply) in std::mem::take(&mut self.pending) {
-            let _ = reply.send(Failure::Ended(how.clone()).into());
-        }
-    }
-
-    fn answer(&mut self, id: u64, result: std::result::Result<String, Failure>) {
-        if let Some(reply) = self.pending.remove(&id) {
-            // The caller may have gone.
-            let _ = reply.send(Reply { result, peak_memory: self.peak_memory() });
-        }
-    }
-
-    /// Asking takes as long as a short call, so not every call asks.
-    fn peak_memory(&mut self) -> Option<u64> {
-        let now = Instant::now();
-        if self.peak_memory.is_none_or(|(_, at)| now - at > PEAK_HOLDS) {
-            let found = self.child.id().and_then(|process| process_status(process, "VmHWM:"));
-            self.peak_memory = found.map(|peak| (peak, now));
-        }
-        self.peak_memory.map(|(peak, _)| peak)
-    }
-
-    /// Waits for the end, and says how it was.
-    async fn end(&mut self, group: &Group) -> String {
-        let status = match timeout(LAST_WORDS, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                group.kill();
-                self.child.wait().await
-            }
-        };
-        group.finish();
-        self.pipes.finish().await;
-        if self.over_memory {
-            return format!("was killed because it held more than {} MB of memory", self.memory >> 20);
-        }
-        describe(status)
-    }
-}
-
-fn describe(status: io::Result<ExitStatus>) -> String {
-    match status {
-        Err(error) => format!("was lost: {error}"),
-        Ok(status) => {
-            #[cfg(unix)]
-            if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-                return match signal {
-                    6 => "was aborted (SIGABRT)".to_owned(),
-                    9 => "was killed by SIGKILL".to_owned(),
-                    11 => "crashed (SIGSEGV)".to_owned(),
-                    signal => format!("was ended by signal {signal}"),
-                };
-            }
-            format!("exited with code {}", status.code().unwrap_or(-1))
-        }
-    }
-}
-
-/// A number of bytes that Linux keeps on a process.
-#[cfg(target_os = "linux")]
-fn process_status(process: u32, name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn process_status(_: u32, _: &str) -> Option<u64> {
-    None
 }

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::recall::recall;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{Lang, Runtime};
 
@@ -24,19 +23,11 @@ pub struct Interpreter {
 
 impl Interpreter {
     /// The first of `chosen` that is of the runtime's language and version, else the nearest of its
-    /// language; with none chosen, the same of what is on PATH.
+    /// language; with none chosen, the same of what is on PATH. `probe` says what a program is.
     ///
     /// # Errors
     /// [`finding::INTERPRETER_MISSING`].
-    pub fn find(runtime: &Runtime, chosen: &[PathBuf]) -> Result<Self> {
-        Self::find_by(runtime, chosen, &mut recall)
-    }
-
-    /// As [`Self::find`], for who knows what some programs said before.
-    ///
-    /// # Errors
-    /// Those of [`Self::find`].
-    pub fn find_by(
+    pub fn find(
         runtime: &Runtime,
         chosen: &[PathBuf],
         probe: &mut dyn FnMut(&Path) -> std::result::Result<Self, String>,
@@ -280,9 +271,12 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_is_not_there_is_named() {
-        let problem =
-            Interpreter::find(Runtime::find("python311").unwrap(), &[PathBuf::from("/nowhere/python3")])
-                .unwrap_err();
+        let problem = Interpreter::find(
+            Runtime::find("python311").unwrap(),
+            &[PathBuf::from("/nowhere/python3")],
+            &mut Interpreter::probe,
+        )
+        .unwrap_err();
         assert_eq!(problem.rule.id, "FN0503");
         assert!(problem.why.unwrap().contains("/nowhere/python3"));
     }

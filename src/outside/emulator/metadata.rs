@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::task::JoinHandle;
 
 use super::identity::Identity;
+use crate::model::event::host::is_meant;
 use crate::model::event::metadata::{Found, find};
 use crate::model::finding::{self, Result};
 
@@ -121,6 +122,11 @@ async fn answer(
     let is_here = uri.path() == "/" || uri.path().starts_with("/computeMetadata");
     if method != Method::GET || !is_here || service.fault == Some(Fault::Disabled) {
         return missing();
+    }
+    // A name that a web page has made lead here. Programs of the function ask for an address.
+    let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    if host.is_some_and(|host| !is_meant(host, Ipv4Addr::UNSPECIFIED.into())) {
+        return reply(StatusCode::FORBIDDEN, "text/plain", "the header `Host` is no address".to_owned());
     }
     // What the service says without this header is in no source; refusing is what the header is for.
     if headers.get(FLAVOR).is_none_or(|flavor| flavor != "Google") {

@@ -1,6 +1,7 @@
 //! The only room that starts interpreters and serves the metadata service: an archive's files and a
 //! manifest in, what the platform would answer out. tokio lives here and nowhere else.
 
+mod attendant;
 mod control;
 mod debugger;
 mod deployed;
@@ -9,14 +10,20 @@ mod identity;
 mod install;
 mod instance;
 mod interpreter;
+mod manner;
+mod messages;
 mod metadata;
 mod output;
 mod process;
 mod recall;
+mod reply;
+mod running;
 mod served;
 mod server;
+mod source;
 mod survey;
 mod trace;
+mod unpack;
 mod vendor;
 mod watch;
 
@@ -27,12 +34,14 @@ use std::time::Duration;
 
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
-pub use instance::{Failure, Problem};
 pub use interpreter::{Interpreter, name as language_name};
+pub use manner::{Manner, Place, Told};
 pub use metadata::Fault;
-pub use output::{Output, Stream};
-pub use served::{Manner, Place, Told, language};
+pub use output::{Line, Output, Stream};
+pub use recall::find as find_interpreter;
+pub use reply::{Failure, Problem};
 pub use server::serve;
+pub use source::language;
 pub use survey::{Candidate, Program, Survey, survey};
 pub use trace::entered;
 pub use vendor::vendor;
@@ -148,7 +157,7 @@ impl Emulator {
     ///
     /// # Errors
     /// What keeps this machine from trying.
-    pub fn load(&mut self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
+    pub fn load(&self, limit: Duration) -> Result<std::result::Result<(), Failure>> {
         self.tokio.block_on(self.deployed.load(limit))
     }
 
@@ -156,7 +165,7 @@ impl Emulator {
     ///
     /// # Errors
     /// What keeps this machine from trying; that the function fails is a result.
-    pub fn call(&mut self, event: &str, call: &Call<'_>) -> Result<Called> {
+    pub fn call(&self, event: &str, call: &Call<'_>) -> Result<Called> {
         self.tokio.block_on(self.deployed.call(event, call))
     }
 
@@ -171,7 +180,7 @@ impl Emulator {
     }
 }
 
-/// What all of this runs in: one thread, because one function is called at a time.
+/// What all of this runs in: one thread, because most of the work is the interpreter's.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -195,7 +204,7 @@ pub fn load(
     chosen: &[PathBuf],
     progress: &dyn Fn(&str),
 ) -> Result<Vec<Box<Finding>>> {
-    let interpreter = match Interpreter::find(runtime, chosen) {
+    let interpreter = match find_interpreter(runtime, chosen) {
         Ok(interpreter) => interpreter,
         Err(problem) => return Ok(vec![problem]),
     };
@@ -211,17 +220,17 @@ pub fn load(
         offline: false,
         timeout,
         debugger: None,
-        output: Arc::new(move |_, line| {
+        output: Arc::new(move |line| {
             let mut said = hearing.lock().unwrap_or_else(PoisonError::into_inner);
             if said.len() < 4096 {
-                said.push_str(line);
+                said.push_str(line.text);
                 said.push('\n');
             }
         }),
         progress,
     };
     let function = Function { code: Code::Archive(archive), manifest, runtime, interpreter: &interpreter };
-    match Emulator::new(&function, settings).and_then(|mut emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
+    match Emulator::new(&function, settings).and_then(|emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);

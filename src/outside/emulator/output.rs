@@ -27,22 +27,40 @@ pub enum Stream {
     Err,
 }
 
+/// A line that the function wrote.
+pub struct Line<'a> {
+    pub stream: Stream,
+    /// The call that wrote it, where several may have.
+    pub request_id: Option<&'a str>,
+    pub text: &'a str,
+}
+
 /// Hears every line that the function writes.
-pub type Output = Arc<dyn Fn(Stream, &str) + Send + Sync>;
+pub type Output = Arc<dyn Fn(Line<'_>) + Send + Sync>;
+
+/// How the bootstrap says which call writes what follows, where there may be several at once.
+const SIGN: &[u8] = b"\0fnscaffold ";
 
 /// Standard output and error.
 pub struct Pipes {
-    out: Lines<ChildStdout>,
-    err: Lines<ChildStderr>,
+    out: Pipe<ChildStdout>,
+    err: Pipe<ChildStderr>,
     output: Output,
+}
+
+struct Pipe<R> {
+    lines: Lines<R>,
+    stream: Stream,
+    /// The call that writes at the moment, where it is said.
+    request_id: Option<String>,
 }
 
 impl Pipes {
     pub fn of(child: &mut Child, output: Output) -> Self {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         Self {
-            out: Lines::new(out.expect("standard output is a pipe"), LONGEST_LINE),
-            err: Lines::new(err.expect("standard error is a pipe"), LONGEST_LINE),
+            out: Pipe::new(out.expect("standard output is a pipe"), Stream::Out),
+            err: Pipe::new(err.expect("standard error is a pipe"), Stream::Err),
             output,
         }
     }
@@ -50,8 +68,8 @@ impl Pipes {
     /// Waits for output and passes it on; forever when both are closed.
     pub async fn pass_on(&mut self) {
         tokio::select! {
-            true = self.out.fill() => {}
-            true = self.err.fill() => {}
+            true = self.out.lines.fill() => {}
+            true = self.err.lines.fill() => {}
             else => std::future::pending().await,
         }
         self.speak();
@@ -74,7 +92,7 @@ impl Pipes {
     pub async fn finish(&mut self) {
         let rest = async {
             loop {
-                let more = tokio::join!(self.out.fill(), self.err.fill());
+                let more = tokio::join!(self.out.lines.fill(), self.err.lines.fill());
                 if more == (false, false) {
                     break;
                 }
@@ -82,21 +100,46 @@ impl Pipes {
         };
         let _ = tokio::time::timeout(LAST_WORDS, rest).await;
         self.speak();
-        for (stream, rest) in [(Stream::Out, self.out.rest()), (Stream::Err, self.err.rest())] {
-            if !rest.is_empty() {
-                (self.output)(stream, &String::from_utf8_lossy(&rest));
+        self.out.speak_rest(&self.output);
+        self.err.speak_rest(&self.output);
+    }
+
+    fn speak(&mut self) {
+        self.out.speak(&self.output);
+        self.err.speak(&self.output);
+    }
+}
+
+impl<R: AsyncRead + Unpin> Pipe<R> {
+    const fn new(reader: R, stream: Stream) -> Self {
+        Self { lines: Lines::new(reader, LONGEST_LINE), stream, request_id: None }
+    }
+
+    fn speak(&mut self, output: &Output) {
+        while let Some(line) = self.lines.next_line() {
+            // What stands before a sign was written without an end.
+            let sign = memchr::memmem::find(line, SIGN);
+            let text = &line[..sign.unwrap_or(line.len())];
+            if sign != Some(0) {
+                say(output, self.stream, self.request_id.as_deref(), text);
+            }
+            if let Some(sign) = sign {
+                let request_id = String::from_utf8_lossy(&line[sign + SIGN.len()..]).into_owned();
+                self.request_id = Some(request_id).filter(|id| !id.is_empty());
             }
         }
     }
 
-    fn speak(&mut self) {
-        while let Some(line) = self.out.next_line() {
-            (self.output)(Stream::Out, &String::from_utf8_lossy(line));
-        }
-        while let Some(line) = self.err.next_line() {
-            (self.output)(Stream::Err, &String::from_utf8_lossy(line));
+    fn speak_rest(&mut self, output: &Output) {
+        let rest = self.lines.rest();
+        if !rest.is_empty() {
+            say(output, self.stream, self.request_id.as_deref(), &rest);
         }
     }
+}
+
+fn say(output: &Output, stream: Stream, request_id: Option<&str>, text: &[u8]) {
+    output(Line { stream, request_id, text: &String::from_utf8_lossy(text) });
 }
 
 /// Bytes read so far, taken line by line. Reading can be given up and taken up again.
@@ -177,6 +220,23 @@ mod tests {
         assert_eq!(lines(&[b"a\nb\r\n\nc"], 100), ["a", "b", "", "c"]);
         assert_eq!(lines(&[b""], 100), [""]);
         assert_eq!(lines(&[b"a\rb\n"], 100), ["a\rb", ""]);
+    }
+
+    #[test]
+    fn lines_are_of_the_call_that_signed() {
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let text = "a\n\0fnscaffold one\nb\n\nc\0fnscaffold two\nd\n\0fnscaffold \ne\n";
+        let mut pipe = Pipe::new(text.as_bytes(), Stream::Out);
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let output: Output = Arc::new(move |line| {
+            let request_id = line.request_id.unwrap_or("none");
+            hearing.lock().unwrap().push(format!("{request_id}: {}", line.text));
+        });
+        while tokio.block_on(pipe.lines.fill()) {
+            pipe.speak(&output);
+        }
+        assert_eq!(*heard.lock().unwrap(), ["none: a", "one: b", "one: ", "one: c", "two: d", "none: e"]);
     }
 
     #[test]

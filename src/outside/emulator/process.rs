@@ -1,30 +1,53 @@
 //! A command in, a process out that ends with all its children: when it is dropped, and when this
 //! process is killed by whatever means.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The process group of an interpreter. Dropped, it is killed.
+/// A process group. Dropped, it is killed.
 pub struct Group {
     leader: u32,
     guardian: Option<Child>,
+    killed: AtomicBool,
     /// The leader's number may belong to others.
     finished: AtomicBool,
 }
 
-impl Group {
-    /// Guards the group that `leader` leads, and the directory that it runs in.
+/// A process that outlives this one, to end a group and take a directory away.
+pub struct Guardian(Option<Child>);
+
+impl Guardian {
+    /// Starts it. What it guards may start before it or after it.
     ///
     /// # Errors
-    /// When the process that outlives this one does not start.
-    pub fn guard(leader: u32, home: &Path) -> io::Result<Self> {
-        let guardian = guardian(leader, home)?;
-        Ok(Self { leader, guardian, finished: AtomicBool::new(false) })
+    /// When it does not start.
+    pub fn start(home: &Path) -> io::Result<Self> {
+        guardian(home).map(Self)
+    }
+
+    /// Guards the group that `leader` leads.
+    ///
+    /// # Errors
+    /// When the guardian has gone.
+    pub fn guard(mut self, leader: u32) -> io::Result<Group> {
+        if let Some(input) = self.0.as_mut().and_then(|guardian| guardian.stdin.as_mut()) {
+            writeln!(input, "{leader}")?;
+        }
+        let (killed, finished) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Group { leader, guardian: self.0.take(), killed, finished })
+    }
+}
+
+impl Group {
+    /// Whether it has no future.
+    pub fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 
     pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
         if !self.finished.load(Ordering::Relaxed) {
             kill(self.leader);
         }
@@ -51,11 +74,12 @@ impl Drop for Group {
 /// Waits until fnscaffold lets go of its standard input, by whatever death, then ends the group and takes
 /// its directory away.
 #[cfg(unix)]
-fn guardian(leader: u32, home: &Path) -> io::Result<Option<Child>> {
+fn guardian(home: &Path) -> io::Result<Option<Child>> {
     use std::os::unix::process::CommandExt;
-    const GUARD: &str = r#"read -r _; kill -s KILL -- "-$1"; chmod -R u+w "$2"; rm -rf "$2""#;
+    const GUARD: &str =
+        r#"read -r leader; read -r _; kill -s KILL -- "-$leader"; chmod -R u+w "$1"; rm -rf "$1""#;
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", GUARD, "fnscaffold-guard", &leader.to_string()]).arg(home);
+    command.args(["-c", GUARD, "fnscaffold-guard"]).arg(home);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // A signal from the terminal must not reach it before its work is done.
     command.process_group(0).spawn().map(Some)
@@ -63,7 +87,7 @@ fn guardian(leader: u32, home: &Path) -> io::Result<Option<Child>> {
 
 /// The bootstraps end by themselves when fnscaffold does; no shell there outlives it for certain.
 #[cfg(not(unix))]
-fn guardian(_: u32, _: &Path) -> io::Result<Option<Child>> {
+fn guardian(_: &Path) -> io::Result<Option<Child>> {
     Ok(None)
 }
 

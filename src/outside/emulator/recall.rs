@@ -12,6 +12,8 @@ use tempfile::NamedTempFile;
 
 use super::install::cache_base;
 use super::interpreter::{Interpreter, is_script, said};
+use crate::model::finding;
+use crate::model::runtime::Runtime;
 
 /// What is remembered of a program.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +32,14 @@ struct Stamp {
     /// Nanoseconds since 1970.
     modified: u64,
     size: u64,
+}
+
+/// [`Interpreter::find`], with memory.
+///
+/// # Errors
+/// Those of [`Interpreter::find`].
+pub fn find(runtime: &Runtime, chosen: &[PathBuf]) -> finding::Result<Interpreter> {
+    Interpreter::find(runtime, chosen, &mut recall)
 }
 
 /// [`Interpreter::probe`], from memory where it can be trusted.

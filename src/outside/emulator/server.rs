@@ -9,14 +9,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, request, response};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header, request, response};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::served::{Ids, Manner, Place, Served, Told, ids};
+use super::manner::{Manner, Place, Told};
+use super::served::{Ids, Served, ids};
 use super::watch::Watch;
 use crate::model::event::PAYLOAD_LIMIT;
+use crate::model::event::host;
 use crate::model::event::http::{Request, Route, receive};
 use crate::model::event::response::Response;
 use crate::model::finding::{self, Finding, Result};
@@ -28,9 +30,10 @@ const PATIENCE: usize = 64 << 20;
 /// How long requests that are being answered are waited for at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Every function, and how the server is stopped.
+/// Every function, and where they are reached.
 struct Functions {
     served: Vec<Arc<Served>>,
+    address: SocketAddr,
 }
 
 /// Serves the functions until a signal comes. `listening` is told where, and the functions' names and
@@ -91,7 +94,7 @@ async fn run(
             Err(problem) => served.tell(Told::Problem(&problem)),
         }
     }
-    let router = Router::new().fallback(answer).with_state(Arc::new(Functions { served }));
+    let router = Router::new().fallback(answer).with_state(Arc::new(Functions { served, address }));
     // Small answers must not wait for the acknowledgement of the last one.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -152,6 +155,17 @@ async fn answer(
 ) -> response::Response<Body> {
     let (head, body) = request.into_parts();
     let ids = ids();
+    let host = asked_host(&head);
+    if !host.is_some_and(|host| host::is_meant(host, functions.address.ip())) {
+        let message = format!(
+            "the request's host is `{}`: web pages can make names of their own lead here and read what a \
+             function answers, so only this machine's are answered; call http://{}, or listen at another \
+             address with --host",
+            host.unwrap_or_default(),
+            functions.address
+        );
+        return sent(Response::refusal(403, &message, &ids.request));
+    }
     let path = head.uri.path();
     let Some((served, rest)) = functions.find(path) else {
         let message = format!("there is no function at `{path}`: there are {}", functions.names());
@@ -170,6 +184,16 @@ async fn answer(
         }
     };
     sent(response)
+}
+
+/// The one host that the request names.
+fn asked_host(head: &request::Parts) -> Option<&str> {
+    // A target with a host of its own outdoes the header.
+    if let Some(authority) = head.uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()
 }
 
 fn read_head(head: &request::Parts, path: &str, body: Vec<u8>, source: SocketAddr, ids: &Ids) -> Request {

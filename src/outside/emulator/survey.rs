@@ -56,7 +56,7 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
         |path: &Path| probed.entry(path.to_owned()).or_insert_with(|| Interpreter::probe(path)).clone();
     let mut candidates = Vec::new();
     for runtime in RUNTIMES {
-        let found = Interpreter::find_by(runtime, chosen, &mut probe).ok();
+        let found = Interpreter::find(runtime, chosen, &mut probe).ok();
         let python = found.as_ref().filter(|_| runtime.lang == Lang::Python);
         let pip = python
             .and_then(|found| pips.entry(found.path.clone()).or_insert_with(|| pip(&found.path)).clone());

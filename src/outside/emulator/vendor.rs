@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::install::{Installed, Installing};
 use super::interpreter::Interpreter;
+use super::recall;
 use crate::model::archive::Content;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Package;
@@ -23,7 +24,7 @@ pub fn vendor(
     chosen: &[PathBuf],
     progress: &dyn Fn(&str),
 ) -> Result<(Vec<SourceFile>, Option<Box<Finding>>)> {
-    let interpreter = Interpreter::find(runtime, chosen)?;
+    let interpreter = recall::find(runtime, chosen)?;
     let sources = Files::from(own.as_slice());
     let wheels_for =
         (runtime.lang == Lang::Python && !runs_as_the_platform(&interpreter, runtime)).then_some(runtime);
