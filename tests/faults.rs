@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -176,7 +176,7 @@ fn a_signal_takes_back_what_was_begun() {
     assert!(run(directory.path(), &NEW).status.success());
     let function = directory.path().join("my-app");
     // Large, so that the signal comes in the middle.
-    write_noise(function);
+    write_noise(&function);
     let before = tree(&function.join("dist"));
     for signal in [Signal::INT, Signal::TERM] {
         let mut child = start(&function, &["pack"]);
@@ -208,7 +208,7 @@ fn write_noise(function: &Path) {
 
 /// Kills `pack` in the middle.
 fn leave_a_stage(function: &Path) -> String {
-    write_noise(&function);
+    write_noise(function);
     let mut child = start(function, &["pack"]);
     let begun = Instant::now();
     while stages(function).is_empty() {
@@ -234,6 +234,12 @@ fn what_a_killed_maker_left_is_removed_and_nothing_else() {
     let others = [".fnscaffold-notes", ".fnscaffold-a-b-cd", ".fnscaffold-ABCDEFG"];
     for name in others {
         fs::create_dir(function.join(name)).unwrap();
+    }
+    let foreign = function.join(".fnscaffold-other1");
+    fs::create_dir(&foreign).unwrap();
+    // Only root can give it away, and only then does it stay.
+    if chown(&foreign, Some(65534), None).is_err() {
+        fs::remove_dir(&foreign).unwrap();
     }
     fs::write(function.join(".fnscaffold-aFile1"), "").unwrap();
     symlink(&linked, function.join(".fnscaffold-aLink1")).unwrap();

@@ -220,7 +220,7 @@ fn hold_stage(stage: &Path) -> io::Result<Option<Hold>> {
     if cfg!(windows) { Err(io::ErrorKind::Unsupported.into()) } else { Hold::on(stage) }
 }
 
-/// Removes stages whose makers were killed: those that nobody holds.
+/// Removes stages of this user whose makers were killed: those that nobody holds.
 fn remove_abandoned(parent: &Path) {
     // What cannot be listed or removed is in nobody's way.
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -228,11 +228,21 @@ fn remove_abandoned(parent: &Path) {
         let letters = name.to_str().and_then(|name| name.strip_prefix(STAGE_PREFIX)).unwrap_or_default();
         let is_stage = letters.len() == STAGE_LETTERS
             && letters.bytes().all(|letter| letter.is_ascii_alphanumeric())
-            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+            && entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata));
         if is_stage && let Ok(Some(_hold)) = hold_stage(&entry.path()) {
             interrupt::remove(&entry.path());
         }
     }
+}
+
+#[cfg(unix)]
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]
