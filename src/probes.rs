@@ -24,8 +24,10 @@ use crate::model::selection::Selection;
 use crate::model::sources::Sources;
 use crate::model::template::{Templates, Variables};
 
+pub type Probe = fn(&[u8]);
+
 /// What there is to probe, by the name of its fuzz target.
-pub const PROBES: &[(&str, fn(&[u8]))] = &[
+pub const PROBES: &[(&str, Probe)] = &[
     ("archive", archive),
     ("event", event),
     ("javascript", javascript),
@@ -152,7 +154,7 @@ fn code(mut files: BTreeMap<String, Vec<u8>>, lang: Lang) {
     // The names that the reader of archives lets through.
     files.retain(|name, _| check_path(name).is_ok());
     let of_lang = || RUNTIMES.iter().filter(|runtime| runtime.lang == lang);
-    for runtime in of_lang().take(1).chain(of_lang().last()) {
+    for runtime in of_lang().take(1).chain(of_lang().next_back()) {
         for finding in rules::judge_code(&files, runtime, "index.handler") {
             assert_points_at_something(&finding, &files);
         }
