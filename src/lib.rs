@@ -2,6 +2,8 @@
 mod commands;
 mod model;
 mod outside;
+#[doc(hidden)]
+pub mod probes;
 
 use std::process::ExitCode;
 
@@ -89,6 +91,13 @@ mod tests {
         }
     }
 
+    /// With the flags of every verb.
+    fn complete() -> Command {
+        let mut command = Cli::command();
+        command.build();
+        command
+    }
+
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
@@ -98,7 +107,7 @@ mod tests {
     #[test]
     fn every_option_with_a_value_has_its_variable() {
         let mut wrong = Vec::new();
-        walk(&Cli::command(), &mut |command, argument| {
+        walk(&complete(), &mut |command, argument| {
             let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append)
                 // Its name is that of the common --format, whose variable says text or json.
                 && (command.get_name(), argument.get_id().as_str()) != ("spec", "format");
@@ -116,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_option_is_explained_in_one_style() {
-        walk(&Cli::command(), &mut |command, argument| {
+        walk(&complete(), &mut |command, argument| {
             let Some(help) = argument.get_help().map(ToString::to_string) else {
                 assert!(!argument.is_positional() || argument.get_possible_values().len() > 1);
                 return;

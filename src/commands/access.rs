@@ -11,7 +11,7 @@ use crate::model::finding::{self, Result};
 use crate::model::manifest::Manifest;
 use crate::outside::cloud::{Cloud, Manner, Wanted};
 
-/// Where the cloud is and who calls.
+// Where the cloud is and who calls.
 #[derive(Debug, Args)]
 pub struct Access {
     /// A file with an IAM token [default: YC_IAM_TOKEN or YC_TOKEN]
@@ -27,7 +27,7 @@ pub struct Access {
     place: Place,
 }
 
-/// The same without a token's file, which `invoke` has of its own.
+// The same without a token's file, which `invoke` has of its own.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The cloud")]
 pub struct Place {

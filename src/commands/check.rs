@@ -10,7 +10,6 @@ use crate::commands::allowing::AllowArgs;
 use crate::model::finding::{Exit, Result, Severity};
 use crate::outside::judging::{Judging, Loading};
 
-/// Judge function.toml, sources, archive and version.json before the platform does
 #[derive(Debug, Args)]
 #[command(
     after_help = "--format sarif writes the findings for code scanning. `fnscaffold explain ID` says more of one."

@@ -10,7 +10,6 @@ use crate::model::finding::{Exit, Result};
 use crate::outside::emulator::{Candidate, Program, Survey, survey};
 use crate::outside::terminal::{Format, Terminal};
 
-/// Say which interpreters and tools this machine has, and what follows
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code 3 says that no function can run here; what else is missing is only told.")]
 pub struct Doctor {

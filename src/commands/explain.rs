@@ -7,7 +7,6 @@ use crate::model::finding::{self, Exit, RULES, Result, Rule};
 use crate::model::settings::nearest;
 use crate::outside::terminal::Format;
 
-/// Explain a finding or an error by its id
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The id or the name: FN0303, entrypoint-export-missing. Without one, all are listed

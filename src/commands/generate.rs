@@ -7,23 +7,18 @@ use crate::commands::Context;
 use crate::model::finding::{Exit, Result};
 use crate::model::schema::{self, SchemaName};
 
-/// Print the JSON Schema of function.toml or of version.json
 #[derive(Debug, Args)]
 pub struct Schema {
     #[arg(value_enum)]
     name: SchemaName,
 }
 
-/// Print a completion script
-///
-/// For example: fnscaffold completions bash > ~/.local/share/bash-completion/completions/fnscaffold
 #[derive(Debug, Args)]
 pub struct Completions {
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Print the manual page
 #[derive(Debug, Args)]
 pub struct Man {
     /// The verb whose page is wanted; without one, the program's

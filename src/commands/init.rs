@@ -17,7 +17,6 @@ use crate::outside::disk::{self, Files};
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Adopt code that is already there: write function.toml beside it
 #[derive(Debug, Args)]
 #[command(
     after_help = "Language, runtime and entry point that are not given are found in the code; where it leaves a choice, you are asked. Nothing else is touched."
@@ -57,6 +56,7 @@ impl Init {
         };
         let text = render_manifest(MANIFEST_SCHEMA, &manifest)?;
         if !context.dry_run {
+            let _turn = context.turn_in(&context.directory);
             let stage = Stage::within(&context.directory)?;
             stage.write(manifest::FILE, text.as_bytes())?;
             stage.merge_into(&context.directory)?;

@@ -1,13 +1,14 @@
 //! VERBS: one file each, with its flags and the order in which it visits the rooms. Verbs stand on doors
 //! and nouns, never on each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::model::finding::{Exit, Result};
 use crate::model::spec::Consumer;
+use crate::outside::hold::Hold;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod access;
@@ -31,9 +32,11 @@ mod templates;
 mod verify;
 mod versions;
 
+const COMMON: &str = "Common options";
+
 /// Flags that every verb takes.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Common options")]
+#[command(next_help_heading = COMMON)]
 pub struct Common {
     /// Run as if started in DIR
     #[arg(
@@ -130,55 +133,141 @@ impl Context {
         let Common { directory, dry_run, force, yes, .. } = common;
         Self { terminal, directory, dry_run, force, yes }
     }
+
+    /// Keeps other fnscaffolds from changing `directory` until it is dropped, and says so when this one has
+    /// to wait.
+    pub fn turn_in(&self, directory: &Path) -> Option<Hold> {
+        Hold::wait_for(directory, || {
+            let place = directory.display();
+            self.terminal.note(&format!("waiting for another fnscaffold that is at work in `{place}`"));
+        })
+    }
 }
 
+/// A verb whose flags are set up when it is called: a program that starts does nothing for the others.
+#[derive(Debug)]
+pub struct Deferred<T>(T);
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(|command| common_last(T::augment_args(command)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// clap has handed down the common flags before the verb has its own; help says them in this order.
+fn common_last(command: Command) -> Command {
+    let mut flags: Vec<_> = command.get_arguments().cloned().collect();
+    flags.sort_by_key(|flag| flag.get_help_heading() == Some(COMMON));
+    let mut flags = flags.into_iter();
+    command.mut_args(|flag| flags.next().unwrap_or(flag))
+}
+
+// What is said here of a verb is what its help begins with. Flags that verbs share are described with `//`:
+// clap would put a `///` in its place.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    New(new::New),
-    Init(init::Init),
-    Pack(pack::Pack),
-    Check(check::Check),
-    Verify(verify::Verify),
+    /// Write a new function: handler, manifest, archive and version spec
+    New(Deferred<new::New>),
+    /// Adopt code that is already there: write function.toml beside it
+    Init(Deferred<init::Init>),
+    /// Rebuild the archive and version.json from the function directory
+    Pack(Deferred<pack::Pack>),
+    /// Judge function.toml, sources, archive and version.json before the platform does
+    Check(Deferred<check::Check>),
+    /// Rebuild the archive in memory and compare it with dist/, byte for byte
+    Verify(Deferred<verify::Verify>),
+    /// Print the same version for another consumer, compare two, or take one over
+    // Its --format must be there before clap hands down the common one.
     Spec(spec::Spec),
-    Deploy(deploy::Deploy),
-    Versions(versions::Versions),
-    Rollback(rollback::Rollback),
-    Public(public::Public),
-    Invoke(invoke::Invoke),
-    Dev(dev::Dev),
-    Doctor(doctor::Doctor),
-    Templates(templates::Templates),
-    Runtimes(runtimes::Runtimes),
-    Explain(explain::Explain),
-    Schema(generate::Schema),
-    Completions(generate::Completions),
-    Man(generate::Man),
+    /// Make what dist/ holds a version in the cloud
+    ///
+    /// Checks everything as `check` does, finds the function by its name or makes it, uploads the archive,
+    /// makes the version, waits until it is active, calls it, and only then moves the tags of function.toml.
+    /// What is deployed already is not deployed again, except with --force. `$latest` is the platform's: it is the newest version
+    /// from the moment that this is active, whatever the call says. Exit code 5 says that the cloud refused or
+    /// the version did not prove itself; the tags are then where they were.
+    Deploy(Deferred<deploy::Deploy>),
+    /// List the versions that the cloud has of the function, newest first
+    Versions(Deferred<versions::Versions>),
+    /// Go back to an earlier version
+    ///
+    /// Moves the tags of function.toml, or those of --tag, to the version that they were on before. Without
+    /// tags there is only `$latest`, which is always the newest version: then a new version is made of the
+    /// earlier one's code and settings.
+    Rollback(Deferred<rollback::Rollback>),
+    /// Let everyone call the function, or take that back
+    ///
+    /// Adds or removes the one binding that makes a function public; who else may call it stays as it is.
+    Public(Deferred<public::Public>),
+    /// Call the function: here, under the real interpreter, or with --remote in the cloud
+    ///
+    /// What the archive holds is unpacked, its dependencies are installed by the real npm or pip (once: they
+    /// are cached), and the handler gets what the platform would hand it. The answer's body goes to standard
+    /// output, logs and headers to standard error. Exit code 6 says that the function failed.
+    Invoke(Deferred<invoke::Invoke>),
+    /// Serve functions here over HTTP, and again after each change
+    ///
+    /// Runs what `pack` would take, under the real interpreter, in one warm process per function. A change of
+    /// its files starts another process; requests that are being answered are finished by the old one. One
+    /// function answers at `/`, several at `/NAME`. `?integration=raw` and `?integration=async` do what they do
+    /// on the platform.
+    Dev(Deferred<dev::Dev>),
+    /// Say which interpreters and tools this machine has, and what follows
+    Doctor(Deferred<doctor::Doctor>),
+    /// List, show, describe, render or test the templates
+    Templates(Deferred<templates::Templates>),
+    /// List the platform's runtimes for Node.js and Python
+    Runtimes(Deferred<runtimes::Runtimes>),
+    /// Explain a finding or an error by its id
+    Explain(Deferred<explain::Explain>),
+    /// Print the JSON Schema of function.toml or of version.json
+    Schema(Deferred<generate::Schema>),
+    /// Print a completion script
+    ///
+    /// For example: fnscaffold completions bash > ~/.local/share/bash-completion/completions/fnscaffold
+    Completions(Deferred<generate::Completions>),
+    /// Print the manual page
+    Man(Deferred<generate::Man>),
 }
 
 impl Verb {
     /// # Errors
     /// The finding that ended the verb.
-    pub fn run(self, context: &Context, program: fn() -> clap::Command) -> Result<Exit> {
+    pub fn run(self, context: &Context, program: fn() -> Command) -> Result<Exit> {
         match self {
-            Self::New(verb) => verb.run(context),
-            Self::Init(verb) => verb.run(context),
-            Self::Pack(verb) => verb.run(context),
-            Self::Check(verb) => verb.run(context),
-            Self::Verify(verb) => verb.run(context),
+            Self::New(verb) => verb.0.run(context),
+            Self::Init(verb) => verb.0.run(context),
+            Self::Pack(verb) => verb.0.run(context),
+            Self::Check(verb) => verb.0.run(context),
+            Self::Verify(verb) => verb.0.run(context),
             Self::Spec(verb) => verb.run(context),
-            Self::Deploy(verb) => verb.run(context),
-            Self::Versions(verb) => verb.run(context),
-            Self::Rollback(verb) => verb.run(context),
-            Self::Public(verb) => verb.run(context),
-            Self::Invoke(verb) => verb.run(context),
-            Self::Dev(verb) => verb.run(context),
-            Self::Doctor(verb) => verb.run(context),
-            Self::Templates(verb) => verb.run(context),
-            Self::Runtimes(verb) => verb.run(context),
-            Self::Explain(verb) => verb.run(context),
-            Self::Schema(verb) => verb.run(context),
-            Self::Completions(verb) => verb.run(context, program()),
-            Self::Man(verb) => verb.run(context, program()),
+            Self::Deploy(verb) => verb.0.run(context),
+            Self::Versions(verb) => verb.0.run(context),
+            Self::Rollback(verb) => verb.0.run(context),
+            Self::Public(verb) => verb.0.run(context),
+            Self::Invoke(verb) => verb.0.run(context),
+            Self::Dev(verb) => verb.0.run(context),
+            Self::Doctor(verb) => verb.0.run(context),
+            Self::Templates(verb) => verb.0.run(context),
+            Self::Runtimes(verb) => verb.0.run(context),
+            Self::Explain(verb) => verb.0.run(context),
+            Self::Schema(verb) => verb.0.run(context),
+            Self::Completions(verb) => verb.0.run(context, program()),
+            Self::Man(verb) => verb.0.run(context, program()),
         }
     }
 }

@@ -21,7 +21,6 @@ use crate::outside::packing;
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Write a new function: handler, manifest, archive and version spec
 #[derive(Debug, Args)]
 #[command(
     after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
@@ -52,7 +51,7 @@ pub struct New {
     no_pack: bool,
 }
 
-/// The questions of `new`, as flags.
+// The questions of `new`, as flags.
 #[derive(Debug, Args)]
 pub struct AnswerFlags {
     /// The language: nodejs (node, js) or python (py)
@@ -127,7 +126,7 @@ impl New {
             return Err(crate::outside::interrupt::finding());
         }
         if !context.dry_run {
-            write(&target, &made.project)?;
+            write(context, &target, &made.project)?;
         }
         made.report(context)?;
         Ok(Exit::Done)
@@ -230,7 +229,7 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
     .why(format!("in the way: {}{more}", shown_names.join(", "))))
 }
 
-fn write(target: &Path, project: &Project) -> Result<()> {
+fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
     let (dist, sources): (Vec<_>, Vec<_>) = project
         .files
         .iter()
@@ -242,6 +241,7 @@ fn write(target: &Path, project: &Project) -> Result<()> {
         }
         return stage.become_directory(target);
     }
+    let _turn = context.turn_in(target);
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;
     for (path, bytes) in sources {

@@ -25,7 +25,6 @@ use crate::outside::progress::Progress;
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
 
-/// Rebuild the archive and version.json from the function directory
 #[derive(Debug, Args)]
 pub struct Pack {
     /// Print the entries of the archive and write nothing
@@ -78,6 +77,8 @@ enum LevelName {
 
 impl Pack {
     pub fn run(self, context: &Context) -> Result<Exit> {
+        let only_reads = self.list || self.report.is_some() || context.dry_run;
+        let _turn = if only_reads { None } else { context.turn_in(&context.directory) };
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let mut collected =
             disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;

@@ -15,9 +15,6 @@ use crate::outside::disk::{self, Files};
 use crate::outside::interrupt;
 use crate::outside::terminal::Format;
 
-/// Let everyone call the function, or take that back
-///
-/// Adds or removes the one binding that makes a function public; who else may call it stays as it is.
 #[derive(Debug, Args)]
 pub struct Public {
     #[arg(value_enum)]

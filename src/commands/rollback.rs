@@ -13,11 +13,6 @@ use crate::outside::cloud::Cloud;
 use crate::outside::terminal::Format;
 use crate::outside::{disk, interrupt};
 
-/// Go back to an earlier version
-///
-/// Moves the tags of function.toml, or those of --tag, to the version that they were on before. Without
-/// tags there is only `$latest`, which is always the newest version: then a new version is made of the
-/// earlier one's code and settings.
 #[derive(Debug, Args)]
 pub struct Rollback {
     /// The version to go back to: its id, or a tag of it [default: the one before]

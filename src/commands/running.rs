@@ -12,7 +12,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How a function is run here.
+// How a function is run here.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunArgs {

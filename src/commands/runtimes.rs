@@ -7,7 +7,6 @@ use crate::model::finding::{Exit, Result};
 use crate::model::runtime::RUNTIMES;
 use crate::outside::terminal::Format;
 
-/// List the platform's runtimes for Node.js and Python
 #[derive(Debug, Args)]
 pub struct Runtimes {}
 

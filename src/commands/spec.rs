@@ -22,7 +22,6 @@ use crate::outside::judging::Judging;
 use crate::outside::stage::Stage;
 use crate::outside::terminal::Format;
 
-/// Print the same version for another consumer, compare two, or take one over
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

@@ -19,7 +19,6 @@ use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::terminal::Format;
 
-/// Rebuild the archive in memory and compare it with dist/, byte for byte
 #[derive(Debug, Args)]
 pub struct Verify {
     /// Rebuild as `pack --vendor` does

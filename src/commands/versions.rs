@@ -11,7 +11,6 @@ use crate::model::finding::{Exit, Result};
 use crate::outside::disk;
 use crate::outside::terminal::Format;
 
-/// List the versions that the cloud has of the function, newest first
 #[derive(Debug, Args)]
 pub struct Versions {
     #[command(flatten)]

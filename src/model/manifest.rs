@@ -113,6 +113,9 @@ impl Version {
     }
 }
 
+/// The pattern of `include` that takes every file.
+pub const EVERYTHING: &str = "**";
+
 /// Which files are packed, in gitignore syntax.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +157,7 @@ pub fn default_timeout() -> String {
 }
 
 fn everything() -> Vec<String> {
-    vec!["**".to_owned()]
+    vec![EVERYTHING.to_owned()]
 }
 
 fn list_runtimes(schema: &mut schemars::Schema) {

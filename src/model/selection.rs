@@ -54,7 +54,8 @@ const NEVER: &[&str] = &[
     "/dist/index-js.zip",
     "/dist/index-py.zip",
     "/dist/version.json",
-    "/dist/*.schema.json",
+    "/dist/function.schema.json",
+    "/dist/version.schema.json",
     ".fnscaffold-*",
 ];
 
@@ -84,7 +85,8 @@ impl LeftOutBy {
 }
 
 pub struct Selection {
-    include: Gitignore,
+    /// Nothing where it would match everything.
+    include: Option<Gitignore>,
     exclude: Gitignore,
 }
 
@@ -92,16 +94,13 @@ impl Selection {
     /// # Errors
     /// [`finding::PATTERN_INVALID`], with the pattern and where it stands.
     pub fn new(package: &Package, fnignore: Option<&str>) -> Result<Self> {
-        let mut include = GitignoreBuilder::new("");
-        include.allow_unclosed_class(false);
-        add(&mut include, manifest::FILE, package.include.iter().map(String::as_str))?;
         let mut exclude = GitignoreBuilder::new("");
         exclude.allow_unclosed_class(false);
         add(&mut exclude, "default", LEFT_OUT.iter().copied())?;
         add(&mut exclude, manifest::FILE, package.exclude.iter().map(String::as_str))?;
         add(&mut exclude, IGNORE_FILE, fnignore.unwrap_or_default().lines())?;
         add(&mut exclude, "default", NEVER.iter().copied())?;
-        Ok(Self { include: build(&include)?, exclude: build(&exclude)? })
+        Ok(Self { include: including(&package.include)?, exclude: build(&exclude)? })
     }
 
     /// Whether a path is left out although its directory is not. As in git, nothing below a directory
@@ -127,8 +126,19 @@ impl Selection {
 
     /// Whether `include` names the file, itself or through one of its directories.
     pub fn includes(&self, path: &str) -> bool {
-        self.include.matched_path_or_any_parents(path, false).is_ignore()
+        let matched = |include: &Gitignore| include.matched_path_or_any_parents(path, false).is_ignore();
+        self.include.as_ref().is_none_or(matched)
     }
+}
+
+fn including(patterns: &[String]) -> Result<Option<Gitignore>> {
+    if patterns == [manifest::EVERYTHING] {
+        return Ok(None);
+    }
+    let mut include = GitignoreBuilder::new("");
+    include.allow_unclosed_class(false);
+    add(&mut include, manifest::FILE, patterns.iter().map(String::as_str))?;
+    build(&include).map(Some)
 }
 
 fn add<'a>(builder: &mut GitignoreBuilder, from: &str, lines: impl Iterator<Item = &'a str>) -> Result<()> {

@@ -11,10 +11,14 @@ use crate::model::version::VersionSpec;
 /// # Errors
 /// [`finding::ANSWER_INVALID`] for a SOURCE_DATE_EPOCH that is no number.
 pub fn settings(level: Level, allow_secret: &[String]) -> Result<Packing<'_>> {
+    settings_for(processors(), level, allow_secret)
+}
+
+fn settings_for(threads: usize, level: Level, allow_secret: &[String]) -> Result<Packing<'_>> {
     Ok(Packing {
         level,
         date: DosDate::from_epoch(source_date_epoch()?),
-        threads: processors(),
+        threads,
         allow_secret,
         scratch: &scratch,
         progress: &|_| (),
@@ -26,7 +30,8 @@ pub fn settings(level: Level, allow_secret: &[String]) -> Result<Packing<'_>> {
 /// # Errors
 /// Those of [`Project::pack`].
 pub fn in_memory(project: &mut Project) -> Result<VersionSpec> {
-    project.pack(&settings(Level::Default, &[])?)
+    // So little that even counting the processors would take longer.
+    project.pack(&settings_for(1, Level::Default, &[])?)
 }
 
 pub fn processors() -> usize {

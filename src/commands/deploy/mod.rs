@@ -20,13 +20,6 @@ use crate::outside::terminal::Format;
 use flow::Deployment;
 use smoke::Smoke;
 
-/// Make what dist/ holds a version in the cloud
-///
-/// Checks everything as `check` does, finds the function by its name or makes it, uploads the archive,
-/// makes the version, waits until it is active, calls it, and only then moves the tags of function.toml.
-/// What is deployed already is not deployed again, except with --force. `$latest` is the platform's: it is the newest version
-/// from the moment that this is active, whatever the call says. Exit code 5 says that the cloud refused or
-/// the version did not prove itself; the tags are then where they were.
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// Call the new version before the tags move: with an event of `invoke --event-template`, or the JSON of a file

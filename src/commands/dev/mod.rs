@@ -17,12 +17,6 @@ use crate::outside::emulator::{Identity, Manner, Place, language, serve};
 use crate::outside::terminal::{Format, Terminal};
 use speech::Speech;
 
-/// Serve functions here over HTTP, and again after each change
-///
-/// Runs what `pack` would take, under the real interpreter, in one warm process per function. A change of
-/// its files starts another process; requests that are being answered are finished by the old one. One
-/// function answers at `/`, several at `/NAME`. `?integration=raw` and `?integration=async` do what they do
-/// on the platform.
 #[derive(Debug, Args)]
 pub struct Dev {
     /// Function directories

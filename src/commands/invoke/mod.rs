@@ -36,11 +36,6 @@ use crate::outside::emulator::{
 };
 use crate::outside::terminal::Terminal;
 
-/// Call the function: here, under the real interpreter, or with --remote in the cloud
-///
-/// What the archive holds is unpacked, its dependencies are installed by the real npm or pip (once: they
-/// are cached), and the handler gets what the platform would hand it. The answer's body goes to standard
-/// output, logs and headers to standard error. Exit code 6 says that the function failed.
 #[derive(Debug, Args)]
 pub struct Invoke {
     #[command(flatten)]

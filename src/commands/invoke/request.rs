@@ -13,7 +13,7 @@ use crate::model::finding::{self, Result};
 use crate::outside::terminal::read_stdin;
 use crate::outside::{clock, disk};
 
-/// The call: an HTTP request by default, or an event
+// The call: an HTTP request by default, or an event
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The call")]
 pub struct RequestArgs {

@@ -20,7 +20,6 @@ use crate::model::template::{Template, Templates as All};
 use crate::outside::disk;
 use crate::outside::terminal::{Format, Terminal};
 
-/// List, show, describe, render or test the templates
 #[derive(Debug, Args)]
 pub struct Templates {
     #[command(subcommand)]
