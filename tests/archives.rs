@@ -342,6 +342,46 @@ fn modes_umask_and_links_do_not_change_the_archive() {
 }
 
 #[cfg(target_os = "linux")]
+/// The platform's file system is Linux's: names are bytes, and two files differ if one byte does.
+#[cfg(target_os = "linux")]
+#[test]
+fn odd_names_and_files_are_packed_as_they_are() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("function");
+    let deep = format!("{}/a.js", vec!["d".repeat(255); 14].join("/"));
+    let long = format!("{}.js", "n".repeat(252));
+    // One letter in two forms, composed and decomposed.
+    let names = ["\u{e9}.js", "e\u{301}.js", "Case.js", "case.js", &long, &deep];
+    let mut files: Vec<(String, Vec<u8>)> =
+        names.iter().map(|name| ((*name).to_owned(), name.as_bytes().to_vec())).collect();
+    files.push(("function.toml".to_owned(), MANIFEST.into()));
+    write_all(&directory, &files);
+    fs::hard_link(directory.join("case.js"), directory.join("linked.js")).unwrap();
+    // Nothing on disk but its length, and too long to be held in memory.
+    fs::File::create(directory.join("sparse.bin")).unwrap().set_len(20 << 20).unwrap();
+    let (archive, spec) = pack(&directory);
+    assert!(archive.len() < 100_000, "{}", archive.len());
+    let spec: serde_json::Value = serde_json::from_slice(&spec).unwrap();
+    let found: Vec<_> = spec["archive"]["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["path"].as_str().unwrap(), entry["sha256"].as_str().unwrap().to_owned()))
+        .collect();
+    let mut wanted: Vec<_> = names.iter().map(|name| (*name, sha256(name.as_bytes()))).collect();
+    wanted.push(("linked.js", sha256(b"case.js")));
+    wanted.push(("sparse.bin", sha256(&vec![0; 20 << 20])));
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+    run(&mut fnscaffold(&directory, &["verify"])).expect(0);
+    // Deeper than a path may be long: refused, not left out.
+    let deeper = directory.join(vec!["e".repeat(255); 9].join("/"));
+    fs::create_dir_all(&deeper).unwrap();
+    fs::rename(directory.join("d".repeat(255)), deeper.join("d".repeat(255))).unwrap();
+    let refused = run(&mut fnscaffold(&directory, &["pack"])).expect(3);
+    assert!(refused.stderr.contains("FN0501") && refused.stderr.contains("eee"), "{}", refused.stderr);
+}
+
 #[test]
 fn the_number_of_processors_does_not_change_the_archive() {
     if on_path("taskset", &["-c".as_ref(), "0".as_ref(), "true".as_ref()]).is_none() {

@@ -1,7 +1,9 @@
-//! What is left when `new` and `pack` are stopped, or cannot write: the old state or the new, whole.
+//! What is left when `new` and `pack` are stopped, cannot write, or are two at once: the old state or the
+//! new, whole.
 #![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests touch the disk and start processes, and fail by panicking"
@@ -9,7 +11,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -17,6 +21,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
 
 const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 const NEW: [&str; 6] = ["new", "--lang", "python", "--mode", "api", "-q"];
@@ -170,17 +175,8 @@ fn a_signal_takes_back_what_was_begun() {
     let directory = tempfile::tempdir().unwrap();
     assert!(run(directory.path(), &NEW).status.success());
     let function = directory.path().join("my-app");
-    // Large and hard to compress, so that the signal comes in the middle.
-    let mut state = 1_u32;
-    let noise: Vec<u8> = (0..12_000_000)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        })
-        .collect();
-    for number in 0..4 {
-        fs::write(function.join(format!("noise{number}.bin")), &noise).unwrap();
-    }
+    // Large, so that the signal comes in the middle.
+    write_noise(&function);
     let before = tree(&function.join("dist"));
     for signal in [Signal::INT, Signal::TERM] {
         let mut child = start(&function, &["pack"]);
@@ -194,6 +190,194 @@ fn a_signal_takes_back_what_was_begun() {
         assert_eq!((status.code(), status.signal()), (Some(130), None), "{signal:?}");
         assert_eq!(stages(&function), Vec::<String>::new());
         assert_eq!(tree(&function.join("dist")), before);
+    }
+}
+
+/// Four files that are large and hard to compress, so that packing takes a while.
+fn write_noise(function: &Path) {
+    let mut state = 1_u32;
+    let byte = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let noise: Vec<u8> = (0..12_000_000).map(byte).collect();
+    for number in 0..4 {
+        fs::write(function.join(format!("noise{number}.bin")), &noise).unwrap();
+    }
+}
+
+/// Kills `pack` in the middle.
+fn leave_a_stage(function: &Path) -> String {
+    write_noise(function);
+    let mut child = start(function, &["pack"]);
+    let begun = Instant::now();
+    while stages(function).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no stage was made");
+        sleep(Duration::from_millis(1));
+    }
+    send(&child, Signal::KILL);
+    child.wait().unwrap();
+    for number in 0..4 {
+        fs::remove_file(function.join(format!("noise{number}.bin"))).unwrap();
+    }
+    stages(function).into_iter().next().unwrap()
+}
+
+#[test]
+fn what_a_killed_maker_left_is_removed_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &NEW).status.success());
+    let function = directory.path().join("my-app");
+    let left = leave_a_stage(&function);
+    let linked = directory.path().join("linked");
+    fs::create_dir(&linked).unwrap();
+    let others = [".fnscaffold-notes", ".fnscaffold-a-b-cd", ".fnscaffold-ABCDEFG"];
+    for name in others {
+        fs::create_dir(function.join(name)).unwrap();
+    }
+    let foreign = function.join(".fnscaffold-other1");
+    fs::create_dir(&foreign).unwrap();
+    // Only root can give it away, and only then does it stay.
+    if chown(&foreign, Some(65534), None).is_err() {
+        fs::remove_dir(&foreign).unwrap();
+    }
+    fs::write(function.join(".fnscaffold-aFile1"), "").unwrap();
+    symlink(&linked, function.join(".fnscaffold-aLink1")).unwrap();
+    let held = function.join(".fnscaffold-inUse1");
+    fs::create_dir(&held).unwrap();
+    fs::write(held.join("a"), "").unwrap();
+    let hold = File::open(&held).unwrap();
+    hold.lock().unwrap();
+    let before = stages(&function).len();
+    assert!(run(&function, &["pack"]).status.success());
+    let after = stages(&function);
+    assert!(!after.contains(&left) && after.len() == before - 1, "{left} of {after:?}");
+    assert!(held.join("a").exists() && linked.exists());
+    drop(hold);
+    assert!(run(&function, &["pack"]).status.success());
+    assert!(!held.exists() && stages(&function).len() == before - 2);
+}
+
+/// Whether archive and version.json are of one packing.
+fn belong_together(dist: &Path) {
+    let version: serde_json::Value =
+        serde_json::from_slice(&fs::read(dist.join("version.json")).unwrap()).unwrap();
+    let archive = fs::read(dist.join(version["archive"]["file"].as_str().unwrap())).unwrap();
+    let digest: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(version["archive"]["sha256"], digest);
+    assert_eq!(version["archive"]["size"], archive.len());
+}
+
+#[test]
+fn two_at_once_leave_what_the_last_one_would() {
+    const ROUNDS: usize = 30;
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &NEW).status.success());
+    let function = directory.path().join("my-app");
+    let new_again = ["-C", "..", "new", "--lang", "python", "--mode", "api", "-q", "--force"];
+    for round in 0..ROUNDS {
+        // With a file of somebody else in it, dist/ cannot change in one step.
+        let foreign = function.join("dist/notes.txt");
+        if round % 2 == 1 {
+            fs::write(&foreign, "").unwrap();
+        } else {
+            let _ = fs::remove_file(&foreign);
+        }
+        let write =
+            |size| fs::write(function.join("data.py"), format!("X = {round}\n").repeat(size)).unwrap();
+        write(400_000);
+        let mut children = vec![start(&function, &["pack", "-q"])];
+        // Long before the first one is done, or a little.
+        sleep(Duration::from_millis(5 * (round as u64 % 8)));
+        if round % 3 == 2 {
+            children.push(start(&function, &new_again));
+        }
+        write(1);
+        children.push(start(&function, &["pack", "-q"]));
+        let last = children.len() - 1;
+        for (place, mut child) in children.into_iter().enumerate() {
+            let code = child.wait().unwrap().code();
+            // What is written under a packing is noticed by it; nothing is written under the last one.
+            let is_changed = place == 0 && code == Some(3);
+            assert!(code == Some(0) || (is_changed && place < last), "round {round}, {place}: {code:?}");
+        }
+        belong_together(&function.join("dist"));
+        assert_eq!(stages(&function), Vec::<String>::new());
+        if round % 3 != 2 {
+            // What is written last is packed last, also when the first packing took longer.
+            let verified = run(&function, &["verify"]);
+            assert!(verified.status.success(), "round {round}: {verified:?}");
+        }
+    }
+}
+
+#[test]
+fn who_has_to_wait_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &NEW).status.success());
+    let function = directory.path().join("my-app");
+    fs::write(function.join("data.py"), "X = 1\n").unwrap();
+    let before = tree(&function.join("dist"));
+    let hold = File::open(&function).unwrap();
+    hold.lock().unwrap();
+    let mut pack = Command::new(FNSCAFFOLD);
+    let mut pack =
+        pack.arg("pack").current_dir(&function).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(pack.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "waiting for another fnscaffold that is at work in `.`\n");
+    assert_eq!(tree(&function.join("dist")), before);
+    // Those that only read wait for nobody.
+    for verb in [&["pack", "--list"][..], &["pack", "--dry-run"], &["check"]] {
+        assert!(run(&function, verb).status.code().is_some_and(|code| code < 2), "{verb:?}");
+    }
+    drop(hold);
+    assert!(pack.wait().unwrap().success());
+    assert_ne!(tree(&function.join("dist")), before);
+}
+
+#[test]
+fn what_changes_or_goes_while_it_is_packed_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &NEW).status.success());
+    let function = directory.path().join("my-app");
+    // Read before the last one by name, long enough to change that one meanwhile.
+    write_noise(&function);
+    let before = tree(&function.join("dist"));
+    let (last, other) = (function.join("z.py"), directory.path().join("other.py"));
+    type Change<'a> = (&'a str, &'a dyn Fn());
+    let changes: [Change<'_>; 6] = [
+        ("FN0410", &|| fs::write(&last, "X = 2\n").unwrap()),
+        ("FN0410", &|| fs::write(&last, "X = 22\n").unwrap()),
+        ("FN0410", &|| fs::write(&last, "").unwrap()),
+        ("FN0410", &|| fs::rename(&other, &last).unwrap()),
+        ("FN0410", &|| {
+            fs::remove_file(&last).unwrap();
+            symlink(&other, &last).unwrap();
+        }),
+        ("FN0501", &|| fs::remove_file(&last).unwrap()),
+    ];
+    for (number, (code, change)) in changes.into_iter().enumerate() {
+        let _ = fs::remove_file(&last);
+        fs::write(&last, "X = 1\n").unwrap();
+        // Clocks of file systems tick slowly.
+        sleep(Duration::from_millis(20));
+        fs::write(&other, "X = 3\n").unwrap();
+        let mut pack = Command::new(FNSCAFFOLD);
+        let pack = pack.arg("pack").current_dir(&function).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        // It comes after the directory was listed.
+        while stages(&function).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no stage was made");
+            sleep(Duration::from_millis(1));
+        }
+        change();
+        let output = pack.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "change {number}: {err}");
+        assert!(err.contains(code) && err.contains("z.py"), "change {number}: {err}");
+        assert_eq!(tree(&function.join("dist")), before);
+        assert_eq!(stages(&function), Vec::<String>::new());
     }
 }
 

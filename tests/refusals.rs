@@ -185,6 +185,14 @@ mod links_and_special_files {
         is_refused("socket", "FN0405", 4, |directory| {
             drop(UnixListener::bind(directory.join("socket")).unwrap())
         });
+        // A device can be made by root alone, and not everywhere.
+        let make = |place: &Path| Command::new("mknod").arg(place).args(["c", "1", "3"]).output();
+        let trial = tempfile::tempdir().unwrap();
+        if make(&trial.path().join("null")).is_ok_and(|made| made.status.success()) {
+            is_refused("lib/null", "FN0405", 4, |directory| {
+                make(&directory.join("lib/null")).unwrap();
+            });
+        }
         is_refused("null", "FN0403", 4, |directory| symlink("/dev/null", directory.join("null")).unwrap());
     }
 
@@ -355,4 +363,16 @@ fn nothing_left_to_pack_is_refused() {
     packed_before(directory.path());
     write_all(directory.path(), &[(".fnignore", "*\n")]);
     assert_eq!(refusal(directory.path(), 4)["code"], "FN0409");
+}
+
+#[test]
+fn what_a_stranger_wrote_does_not_drive_the_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[("function.toml", format!("\"\\u001b[2J\\u009bx\" = 1\n{MANIFEST}"))]);
+    for (verb, code) in [("pack", 1), ("check", 1)] {
+        let run = run(&mut fnscaffold(directory.path(), &[verb])).expect(code);
+        let told = run.stdout + &run.stderr;
+        assert!(told.contains("`\\u{1b}[2J\\u{9b}x`"), "{told}");
+        assert!(!told.contains(['\u{1b}', '\u{9b}']), "{told:?}");
+    }
 }

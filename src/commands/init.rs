@@ -56,6 +56,7 @@ impl Init {
         };
         let text = render_manifest(MANIFEST_SCHEMA, &manifest)?;
         if !context.dry_run {
+            let _turn = context.turn_in(&context.directory);
             let stage = Stage::within(&context.directory)?;
             stage.write(manifest::FILE, text.as_bytes())?;
             stage.merge_into(&context.directory)?;

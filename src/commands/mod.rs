@@ -1,13 +1,14 @@
 //! VERBS: one file each, with its flags and the order in which it visits the rooms. Verbs stand on doors
 //! and nouns, never on each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::model::finding::{Exit, Result};
 use crate::model::spec::Consumer;
+use crate::outside::hold::Hold;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 
 mod access;
@@ -131,6 +132,15 @@ impl Context {
     pub fn new(terminal: Terminal, common: Common) -> Self {
         let Common { directory, dry_run, force, yes, .. } = common;
         Self { terminal, directory, dry_run, force, yes }
+    }
+
+    /// Keeps other fnscaffolds from changing `directory` until it is dropped, and says so when this one has
+    /// to wait.
+    pub fn turn_in(&self, directory: &Path) -> Option<Hold> {
+        Hold::wait_for(directory, || {
+            let place = directory.display();
+            self.terminal.note(&format!("waiting for another fnscaffold that is at work in `{place}`"));
+        })
     }
 }
 

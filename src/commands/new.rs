@@ -126,7 +126,7 @@ impl New {
             return Err(crate::outside::interrupt::finding());
         }
         if !context.dry_run {
-            write(&target, &made.project)?;
+            write(context, &target, &made.project)?;
         }
         made.report(context)?;
         Ok(Exit::Done)
@@ -229,7 +229,7 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
     .why(format!("in the way: {}{more}", shown_names.join(", "))))
 }
 
-fn write(target: &Path, project: &Project) -> Result<()> {
+fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
     let (dist, sources): (Vec<_>, Vec<_>) = project
         .files
         .iter()
@@ -241,6 +241,7 @@ fn write(target: &Path, project: &Project) -> Result<()> {
         }
         return stage.become_directory(target);
     }
+    let _turn = context.turn_in(target);
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;
     for (path, bytes) in sources {

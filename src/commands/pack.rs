@@ -77,6 +77,8 @@ enum LevelName {
 
 impl Pack {
     pub fn run(self, context: &Context) -> Result<Exit> {
+        let only_reads = self.list || self.report.is_some() || context.dry_run;
+        let _turn = if only_reads { None } else { context.turn_in(&context.directory) };
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let mut collected =
             disk::collect(&context.directory, &disk::selection(&context.directory, &manifest)?)?;

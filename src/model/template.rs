@@ -291,6 +291,11 @@ fn invalid(path: &str, why: impl Into<String>) -> Box<Finding> {
 /// a hundred times longer than copying.
 fn fill(engine: &Handlebars<'_>, source: &str, text: &str, variables: &impl Serialize) -> Result<String> {
     let (before, tagged, after) = tagged_lines(text);
+    let line_of = |line: usize| u32::try_from(before.matches('\n').count() + line).unwrap_or(u32::MAX);
+    if let Some(at) = boundless_tag(tagged) {
+        let why = "a tag is a variable, or a helper and a variable; nothing is decided while rendering";
+        return Err(invalid(source, why).line(line_of(tagged[..at].matches('\n').count() + 1)));
+    }
     let rendered = engine.render_template(tagged, variables).map_err(|error| {
         let why = match error.reason() {
             RenderErrorReason::MissingVariable(Some(variable)) => {
@@ -305,13 +310,28 @@ fn fill(engine: &Handlebars<'_>, source: &str, text: &str, variables: &impl Seri
         };
         let problem = invalid(source, why);
         match line {
-            Some(line) => {
-                problem.line(u32::try_from(before.matches('\n').count() + line).unwrap_or(u32::MAX))
-            }
+            Some(line) => problem.line(line_of(line)),
             None => problem,
         }
     })?;
     Ok([before, &rendered, after].concat())
+}
+
+/// Where a tag stands that the engine could be kept at for as long as its author likes, or until the stack
+/// is full: one that nests, or that includes its own text. A tag without quotation ends at the next `}}`.
+fn boundless_tag(text: &str) -> Option<usize> {
+    const BLOCKS: usize = 100;
+    let mut blocks = 0;
+    let mut tags = text.match_indices("{{").filter_map(|(at, _)| {
+        let is_escaped = text[..at].ends_with('\\') && !text[..at].ends_with("\\\\");
+        let tag = text[at..].trim_start_matches('{').split("}}").next().unwrap_or_default();
+        (!is_escaped && !tag.starts_with('!')).then_some((at, tag))
+    });
+    let found = tags.find(|(_, tag)| {
+        blocks += usize::from(tag.contains('#'));
+        blocks > BLOCKS || tag.contains(['(', '[', '"', '\'', '\\', '>', '*'])
+    });
+    found.map(|(at, _)| at)
 }
 
 /// The lines before the first tag, those to the last one, and those after it. A tag that takes white space
@@ -488,6 +508,35 @@ mod tests {
             let problem = templates.by_name("nodejs/a").unwrap().render(&VARIABLES).unwrap_err();
             assert_eq!((problem.rule.id, problem.line), ("FN0801", Some(2)), "{problem:?}");
             assert!(text.contains("#if") || problem.why.as_ref().unwrap().contains("`nmae`"), "{problem:?}");
+        }
+    }
+
+    /// Each would keep the engine for ever, or overflow its stack.
+    #[test]
+    fn tags_without_a_bound_are_refused() {
+        let nested = format!("{{{{json {}name{}}}}}", "(json ".repeat(60), ")".repeat(60));
+        let blocks = "{{#if name}}".repeat(3_000) + &"{{/if}}".repeat(3_000);
+        for text in [
+            "{{#*inline \"a\"}}{{> a}}{{/inline}}{{> a}}",
+            "{{~ # > a}}{{/a}}",
+            "\\\\{{json (json name)}}",
+            "\\{{! {{json (json name)}}",
+            "{{json [[[1]]]}}",
+            "{{json \"}}\" }}",
+            &nested,
+            &blocks,
+        ] {
+            let text = format!("1\n{text}");
+            let problem = fill(&engine(), "a.hbs", &text, &VARIABLES).unwrap_err();
+            assert_eq!((problem.rule.id, problem.line), ("FN0801", Some(2)), "{text}");
+            assert!(problem.why.is_some_and(|why| why.contains("nothing is decided")), "{text}");
+        }
+        for (text, rendered) in [
+            ("{{! don't (nest) }}{{name}} (\"[>*\")", "my-app (\"[>*\")"),
+            ("\\{{ \"x\" }} {{~json name~}} .", "{{ \"x\" }}\"my-app\"."),
+            ("{{#if name}}{{function}}{{/if}}", "main"),
+        ] {
+            assert_eq!(fill(&engine(), "a.hbs", text, &VARIABLES).unwrap(), rendered);
         }
     }
 

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cloud;
 pub mod disk;
 pub mod emulator;
+pub mod hold;
 pub mod interrupt;
 pub mod journal;
 pub mod judging;

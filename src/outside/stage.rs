@@ -13,10 +13,14 @@ use crate::model::archive;
 use crate::model::finding::{self, Result};
 use crate::model::project::DIST;
 use crate::outside::disk::{io_finding, open_if_there};
+use crate::outside::hold::Hold;
 use crate::outside::interrupt;
 
 /// Begins the name of every directory that exists only while a verb is at work.
 const STAGE_PREFIX: &str = ".fnscaffold-";
+
+/// Characters that follow it, drawn by lot.
+const STAGE_LETTERS: usize = 6;
 
 /// A directory in the making, beside or inside the place it will have. Dropped, it leaves nothing
 /// behind.
@@ -24,17 +28,31 @@ pub struct Stage {
     directory: TempDir,
     /// Directories that were made for it, outermost first.
     parents: Vec<PathBuf>,
+    /// Says that its maker is alive, where the system can hold directories.
+    _hold: Option<Hold>,
 }
 
 impl Stage {
     /// # Errors
     /// [`finding::IO`] when `parent` cannot be written.
     pub fn within(parent: &Path) -> Result<Self> {
-        let make = || tempfile::Builder::new().prefix(STAGE_PREFIX).tempdir_in(parent);
+        remove_abandoned(parent);
+        let mut hold = None;
+        let make = || loop {
+            let directory =
+                tempfile::Builder::new().prefix(STAGE_PREFIX).rand_bytes(STAGE_LETTERS).tempdir_in(parent)?;
+            let held = hold_stage(directory.path());
+            // Whoever clears up may have met it before it was held, and then it goes.
+            let is_lost = matches!(held, Ok(None)) || !directory.path().exists();
+            if !is_lost {
+                hold = held.ok().flatten();
+                return Ok(directory);
+            }
+        };
         let directory = interrupt::guarded(make)
             // tempfile puts the path into the text, which the finding names already.
-            .map_err(|error| io_finding("write in", parent, &error.kind().into()))?;
-        Ok(Self { directory, parents: Vec::new() })
+            .map_err(|error: io::Error| io_finding("write in", parent, &error.kind().into()))?;
+        Ok(Self { directory, parents: Vec::new(), _hold: hold })
     }
 
     /// A stage in the directory in which `target` will stand, which is made if need be.
@@ -194,6 +212,37 @@ impl Drop for Stage {
             let _ = fs::remove_dir(parent);
         }
     }
+}
+
+/// Windows renames no directory that somebody has open, so there a stage is held by nobody and never
+/// taken for abandoned.
+fn hold_stage(stage: &Path) -> io::Result<Option<Hold>> {
+    if cfg!(windows) { Err(io::ErrorKind::Unsupported.into()) } else { Hold::on(stage) }
+}
+
+/// Removes stages of this user whose makers were killed: those that nobody holds.
+fn remove_abandoned(parent: &Path) {
+    // What cannot be listed or removed is in nobody's way.
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let letters = name.to_str().and_then(|name| name.strip_prefix(STAGE_PREFIX)).unwrap_or_default();
+        let is_stage = letters.len() == STAGE_LETTERS
+            && letters.bytes().all(|letter| letter.is_ascii_alphanumeric())
+            && entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata));
+        if is_stage && let Ok(Some(_hold)) = hold_stage(&entry.path()) {
+            interrupt::remove(&entry.path());
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]

@@ -1,5 +1,6 @@
 //! The only room that asks and speaks: standard input, output and error.
 
+use std::borrow::Cow;
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
@@ -272,7 +273,7 @@ impl Terminal {
             Severity::Note => NOTE,
         };
         let head = format!("{}[{}]", finding.severity.id(), finding.rule.id);
-        let mut text = format!("{}: {}\n", painted(&head, style, color), finding.message);
+        let mut text = format!("{}: {}\n", painted(&head, style, color), harmless(&finding.message));
         let place = match (&finding.path, finding.line) {
             (Some(path), Some(line)) => Some(format!("{path}:{line}")),
             (Some(path), None) => Some(path.clone()),
@@ -281,7 +282,7 @@ impl Terminal {
         let parts = [("at", place.as_ref()), ("why", finding.why.as_ref()), ("fix", finding.fix.as_ref())];
         for (label, value) in parts {
             if let Some(value) = value {
-                let indented = value.trim_end().replace('\n', "\n       ");
+                let indented = harmless(value.trim_end()).replace('\n', "\n       ");
                 let _ = writeln!(text, "  {} {indented}", painted(&format!("{label}:"), FAINT, color));
             }
         }
@@ -424,6 +425,16 @@ fn left(error: &dialoguer::Error) -> Box<Finding> {
 /// Whether standard error is a terminal that can take a line back.
 fn can_erase() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Without what could drive a terminal: findings quote names and texts of strangers.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let drives = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(drives) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if drives(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
 }
 
 fn painted(text: &str, style: Style, color: bool) -> String {

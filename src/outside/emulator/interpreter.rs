@@ -32,7 +32,10 @@ impl Interpreter {
         chosen: &[PathBuf],
         probe: &mut dyn FnMut(&Path) -> std::result::Result<Self, String>,
     ) -> Result<Self> {
-        let candidates = if chosen.is_empty() { on_path(runtime) } else { chosen.to_vec() };
+        let candidates = match chosen {
+            [] => on_path(runtime),
+            chosen => chosen.iter().map(|path| from_anywhere(path)).collect(),
+        };
         let mut nearest: Option<Self> = None;
         let mut heard = Vec::new();
         for candidate in &candidates {
@@ -190,6 +193,13 @@ fn program_names(runtime: &Runtime) -> Vec<String> {
     }
 }
 
+/// The path of the same program in other directories, where it will be started. A bare name is looked for on
+/// PATH.
+fn from_anywhere(path: &Path) -> PathBuf {
+    let is_bare = path.parent().is_none_or(|directory| directory.as_os_str().is_empty());
+    if is_bare { path.to_owned() } else { std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) }
+}
+
 /// Every program on PATH that may be the runtime's interpreter, the best name first.
 fn on_path(runtime: &Runtime) -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
@@ -267,6 +277,17 @@ mod tests {
         let python = Runtime::find("python314").unwrap();
         assert!(interpreter(Lang::Python, "3.14.0rc2").judge(python).is_none());
         assert!(interpreter(Lang::Python, "3.12.1").judge(python).is_some());
+    }
+
+    #[test]
+    fn a_path_from_here_is_one_from_anywhere() {
+        let find = |chosen: &str| {
+            let runtime = Runtime::find("nodejs22").unwrap();
+            let mut probe = |path: &Path| Interpreter::that_says(path, "v22.1.0");
+            Interpreter::find(runtime, &[PathBuf::from(chosen)], &mut probe).unwrap().path
+        };
+        assert!(find("./node").is_absolute() && find("bin/node").ends_with("bin/node"));
+        assert_eq!(find("node"), Path::new("node"));
     }
 
     #[test]
