@@ -293,7 +293,8 @@ fn fill(engine: &Handlebars<'_>, source: &str, text: &str, variables: &impl Seri
     let (before, tagged, after) = tagged_lines(text);
     let line_of = |line: usize| u32::try_from(before.matches('\n').count() + line).unwrap_or(u32::MAX);
     if let Some(at) = boundless_tag(tagged) {
-        let why = "a tag is a variable, or a helper and a variable; nothing is decided while rendering";
+        let why = "a tag is a variable, or a helper or a block with a variable: one that nests or includes others \
+                   could go on for ever";
         return Err(invalid(source, why).line(line_of(tagged[..at].matches('\n').count() + 1)));
     }
     let rendered = engine.render_template(tagged, variables).map_err(|error| {
@@ -529,7 +530,7 @@ mod tests {
             let text = format!("1\n{text}");
             let problem = fill(&engine(), "a.hbs", &text, &VARIABLES).unwrap_err();
             assert_eq!((problem.rule.id, problem.line), ("FN0801", Some(2)), "{text}");
-            assert!(problem.why.is_some_and(|why| why.contains("nothing is decided")), "{text}");
+            assert!(problem.why.is_some_and(|why| why.contains("go on for ever")), "{text}");
         }
         for (text, rendered) in [
             ("{{! don't (nest) }}{{name}} (\"[>*\")", "my-app (\"[>*\")"),
