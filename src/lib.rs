@@ -2,6 +2,8 @@
 mod commands;
 mod model;
 mod outside;
+#[doc(hidden)]
+pub mod probes;
 
 use std::process::ExitCode;
 

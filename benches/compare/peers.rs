@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 pub const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 
-const NPM: &[&str] = &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1"];
-const PYPI: &[&str] = &["cookiecutter==2.7.1", "copier==9.19.1"];
+const NPM: &[&str] =
+    &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1", "@google-cloud/functions-framework@5.0.5"];
+const PYPI: &[&str] = &["cookiecutter==2.7.1", "copier==9.19.1", "functions-framework==3.10.2"];
 const CRATES: &[(&str, &str)] = &[("cargo-generate", "0.26.0"), ("ouch", "0.8.3")];
 
 /// What the Serverless Framework does, at its level.
