@@ -58,6 +58,9 @@ fn pack(tree: &trees::Tree, packers: &[Peer], rounds: usize) -> Contest {
     for round in 0..rounds {
         tree.touch();
         for (peer, samples) in packers.iter().zip(&mut contest.samples) {
+            if peer.takes_long && round >= 2 {
+                continue;
+            }
             tree.dress(peer.wants_manifest);
             let _ = fs::remove_file(&out);
             let sample = measure::run((peer.command)(&tree.directory, &out));

@@ -33,6 +33,7 @@ type Work = dyn Fn(&Path, &Path) -> Command;
 pub struct Peer {
     pub name: &'static str,
     pub wants_manifest: bool,
+    pub takes_long: bool,
     pub command: Box<Work>,
 }
 
@@ -96,9 +97,9 @@ pub fn packers(home: &Path) -> Vec<Peer> {
     };
     let modules = home.join("node_modules");
     let mut all = vec![
-        Peer { wants_manifest: true, ..ours("fnscaffold", "default") },
-        Peer { wants_manifest: true, ..ours("fnscaffold --level fast", "fast") },
-        Peer { wants_manifest: true, ..ours("fnscaffold --level best", "best") },
+        ours("fnscaffold", "default"),
+        ours("fnscaffold --level fast", "fast"),
+        Peer { takes_long: true, ..ours("fnscaffold --level best", "best") },
     ];
     if is_there("zip") {
         all.push(peer("zip -6", |directory, out| {
@@ -140,15 +141,16 @@ pub fn packers(home: &Path) -> Vec<Peer> {
 }
 
 fn ours(name: &'static str, level: &'static str) -> Peer {
-    peer(name, move |directory, _| {
+    let peer = peer(name, move |directory, _| {
         let mut command = Command::new(FNSCAFFOLD);
         command.args(["pack", "-q", "--allow-secret", ".", "--level", level]).current_dir(directory);
         command
-    })
+    });
+    Peer { wants_manifest: true, ..peer }
 }
 
 fn peer(name: &'static str, command: impl Fn(&Path, &Path) -> Command + 'static) -> Peer {
-    Peer { name, wants_manifest: false, command: Box::new(command) }
+    Peer { name, wants_manifest: false, takes_long: false, command: Box::new(command) }
 }
 
 pub fn scaffolders(home: &Path) -> Vec<Peer> {
