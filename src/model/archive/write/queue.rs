@@ -9,8 +9,10 @@ use super::{Content, HELD_LIMIT};
 use crate::model::finding::Result;
 
 /// Bytes that all entries under way may hold together: two large ones, so that nobody waits for one.
-const BUDGET: u64 = 30 << 20;
-const _: () = assert!(under_way(HELD_LIMIT) <= BUDGET, "no entry may wait for ever");
+pub const BUDGET: u64 = 30 << 20;
+/// The same at `Level::Best`, which needs the rest for itself.
+pub const BEST_BUDGET: u64 = 24 << 20;
+const _: () = assert!(under_way(HELD_LIMIT) <= BEST_BUDGET, "no entry may wait for ever");
 
 /// What an entry under way costs beside its content: names, headers, allocator.
 pub const OVERHEAD: u64 = 1 << 10;
@@ -41,10 +43,11 @@ struct State {
     waiting: usize,
     /// Entries from this one on are not needed any more: one before them failed.
     end: usize,
+    budget: u64,
 }
 
 impl Queue {
-    pub fn new<C: Content>(sorted: &[&C]) -> Self {
+    pub fn new<C: Content>(sorted: &[&C], budget: u64) -> Self {
         let (mut held, mut streamed) = (VecDeque::new(), VecDeque::new());
         for (index, entry) in sorted.iter().enumerate() {
             if entry.size() <= HELD_LIMIT {
@@ -53,7 +56,7 @@ impl Queue {
                 streamed.push_back(index);
             }
         }
-        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len() };
+        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len(), budget };
         Self { state: Mutex::new(state), room: Condvar::new() }
     }
 
@@ -129,7 +132,7 @@ impl State {
         let mut together = 0;
         while let Some((index, size)) = self.held.front().copied().filter(|(index, _)| *index < self.end) {
             let cost = under_way(size);
-            if self.bytes + cost > BUDGET || (!batch.is_empty() && together + cost > BATCH) {
+            if self.bytes + cost > self.budget || (!batch.is_empty() && together + cost > BATCH) {
                 break;
             }
             self.held.pop_front();
@@ -158,7 +161,7 @@ mod tests {
 
     fn queue(sizes: &[u64]) -> Queue {
         let files: Vec<_> = sizes.iter().map(|size| Claimed::of(*size)).collect();
-        Queue::new(&files.iter().collect::<Vec<_>>())
+        Queue::new(&files.iter().collect::<Vec<_>>(), BUDGET)
     }
 
     fn packed(body: Body) -> Result<Packed> {
