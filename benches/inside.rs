@@ -48,7 +48,7 @@ fn by_files(criterion: &mut Criterion, name: &str, work: impl Fn(&Path)) {
             let mut command = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
             assert!(command.args(arguments).arg("-q").current_dir(&place).status().unwrap().success());
         };
-        fnscaffold(&["new", "my-app", "--lang", "node", "--mode", "context"]);
+        fnscaffold(&["new", "my-app", "--runtime", "nodejs22", "--mode", "context"]);
         for number in 1..count {
             let folder = directory.join(format!("m{}", number / 100));
             fs::create_dir_all(&folder).unwrap();
