@@ -3,6 +3,8 @@
 //!
 //! Where a probe needs several files, its bytes are all of them, as [`files`] reads them.
 
+pub mod timed;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Component, Path};

@@ -11,6 +11,7 @@ mod measure;
 mod packages;
 mod peers;
 mod plot;
+mod serve;
 mod table;
 mod trees;
 
@@ -26,6 +27,10 @@ const GROWTH: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    // `cargo test --benches` only sees that it compiles.
+    if !has("--bench") {
+        return;
+    }
     let rounds = arguments.iter().find_map(|argument| argument.strip_prefix("--rounds="));
     let rounds: usize = rounds.map_or(5, |rounds| rounds.parse().expect("--rounds=NUMBER"));
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/compare");
@@ -37,6 +42,7 @@ fn main() {
         contests.push(pack(&tree, &peers::packers(&home), rounds));
     }
     contests.push(scaffold(&place, &peers::scaffolders(&home), rounds.max(5)));
+    contests.extend(serve::contests(&place, &home, rounds));
     let growth = grow(&place, &home, rounds.min(3));
 
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/compare");
@@ -49,10 +55,13 @@ fn main() {
 /// checkout, so that an archive that depends on it shows.
 fn pack(tree: &trees::Tree, packers: &[Peer], rounds: usize) -> Contest {
     let out = tree.directory.with_extension("zip");
-    let mut contest = Contest::new(&tree.name, packers);
+    let mut contest = Contest::new(&tree.name, packers.iter().map(|peer| peer.name));
     for round in 0..rounds {
         tree.touch();
         for (peer, samples) in packers.iter().zip(&mut contest.samples) {
+            if peer.takes_long && round >= 2 {
+                continue;
+            }
             tree.dress(peer.wants_manifest);
             let _ = fs::remove_file(&out);
             let sample = measure::run((peer.command)(&tree.directory, &out));
@@ -67,7 +76,10 @@ fn pack(tree: &trees::Tree, packers: &[Peer], rounds: usize) -> Contest {
 
 /// One project a peer a round, into an empty directory.
 fn scaffold(place: &Path, scaffolders: &[Peer], rounds: usize) -> Contest {
-    let mut contest = Contest::new("scaffold a project of one file from a local template", scaffolders);
+    let mut contest = Contest::new(
+        "scaffold a project of one file from a local template",
+        scaffolders.iter().map(|peer| peer.name),
+    );
     let into = place.join("scaffold");
     for _ in 0..rounds {
         for (peer, samples) in scaffolders.iter().zip(&mut contest.samples) {

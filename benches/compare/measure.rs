@@ -3,14 +3,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wait4::Wait4;
 use walkdir::WalkDir;
-
-use crate::peers::Peer;
 
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
@@ -32,9 +30,10 @@ pub struct Contest {
 }
 
 impl Contest {
-    pub fn new(work: &str, peers: &[Peer]) -> Self {
-        let names = peers.iter().map(|peer| peer.name.to_owned()).collect();
-        Self { work: work.to_owned(), names, samples: vec![Vec::new(); peers.len()] }
+    pub fn new(work: &str, names: impl Iterator<Item = &'static str>) -> Self {
+        let names: Vec<_> = names.map(str::to_owned).collect();
+        let samples = vec![Vec::new(); names.len()];
+        Self { work: work.to_owned(), names, samples }
     }
 }
 
@@ -43,15 +42,17 @@ pub fn run(mut command: Command) -> Sample {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stderr = child.stderr.take().map(|mut stderr| io::read_to_string(&mut stderr).unwrap_or_default());
-    let used = child.wait4().unwrap();
+    let (sample, status) = used(child);
     let wall = start.elapsed();
-    assert!(used.status.success(), "{command:?}: {}", stderr.unwrap_or_default());
-    Sample {
-        wall,
-        cpu: used.rusage.utime + used.rusage.stime,
-        memory: used.rusage.maxrss,
-        ..Sample::default()
-    }
+    assert!(status.success(), "{command:?}: {}", stderr.unwrap_or_default());
+    Sample { wall, ..sample }
+}
+
+/// What a process that has ended or is about to took, and how it ended.
+pub fn used(child: Child) -> (Sample, ExitStatus) {
+    let used = child.wait4().unwrap();
+    let cpu = used.rusage.utime + used.rusage.stime;
+    (Sample { cpu, memory: used.rusage.maxrss, ..Sample::default() }, used.status)
 }
 
 impl Sample {
@@ -107,6 +108,6 @@ impl io::Write for HashWriter<'_> {
     }
 }
 
-fn hex(sha256: Sha256) -> String {
+pub fn hex(sha256: Sha256) -> String {
     sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

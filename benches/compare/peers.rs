@@ -8,8 +8,9 @@ use crate::packages::{self, must};
 
 pub const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 
-const NPM: &[&str] = &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1"];
-const PYPI: &[&str] = &["cookiecutter==2.7.1", "copier==9.19.1"];
+const NPM: &[&str] =
+    &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1", "@google-cloud/functions-framework@5.0.5"];
+const PYPI: &[&str] = &["cookiecutter==2.7.1", "copier==9.19.1", "functions-framework==3.10.2"];
 const CRATES: &[(&str, &str)] = &[("cargo-generate", "0.26.0"), ("ouch", "0.8.3")];
 
 /// What the Serverless Framework does, at its level.
@@ -34,6 +35,7 @@ type Work = dyn Fn(&Path, &Path) -> Command;
 pub struct Peer {
     pub name: &'static str,
     pub wants_manifest: bool,
+    pub takes_long: bool,
     pub command: Box<Work>,
 }
 
@@ -82,9 +84,9 @@ pub fn packers(home: &Path) -> Vec<Peer> {
     };
     let modules = home.join("node_modules");
     let mut all = vec![
-        Peer { wants_manifest: true, ..ours("fnscaffold", "default") },
-        Peer { wants_manifest: true, ..ours("fnscaffold --level fast", "fast") },
-        Peer { wants_manifest: true, ..ours("fnscaffold --level best", "best") },
+        ours("fnscaffold", "default"),
+        ours("fnscaffold --level fast", "fast"),
+        Peer { takes_long: true, ..ours("fnscaffold --level best", "best") },
     ];
     if is_there("zip") {
         all.push(peer("zip -6", |directory, out| {
@@ -126,15 +128,16 @@ pub fn packers(home: &Path) -> Vec<Peer> {
 }
 
 fn ours(name: &'static str, level: &'static str) -> Peer {
-    peer(name, move |directory, _| {
+    let peer = peer(name, move |directory, _| {
         let mut command = Command::new(FNSCAFFOLD);
         command.args(["pack", "-q", "--allow-secret", ".", "--level", level]).current_dir(directory);
         command
-    })
+    });
+    Peer { wants_manifest: true, ..peer }
 }
 
 fn peer(name: &'static str, command: impl Fn(&Path, &Path) -> Command + 'static) -> Peer {
-    Peer { name, wants_manifest: false, command: Box::new(command) }
+    Peer { name, wants_manifest: false, takes_long: false, command: Box::new(command) }
 }
 
 pub fn scaffolders(home: &Path) -> Vec<Peer> {

@@ -111,6 +111,7 @@ impl Tree {
 
     /// With its size, as it is today: what the named packages depend on is not pinned.
     fn named(self, what: &str) -> Self {
+        self.dress(true);
         let sizes: Vec<_> = self.files().map(|path| fs::metadata(path).unwrap().len()).collect();
         let name =
             format!("pack {what}: {} files, {:.1} MB", sizes.len(), sizes.iter().sum::<u64>() as f64 / 1e6);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::commands::Context;
 use crate::commands::allowing::AllowArgs;
-use crate::model::archive::{Content, Level};
+use crate::model::archive::{Content, DIRECT_UPLOAD_LIMIT, Level};
 use crate::model::finding::{Exit, Result};
 use crate::model::manifest::Manifest;
 use crate::model::package::{self, DIST_FILES, Packing};
@@ -229,9 +229,7 @@ fn say_packed(
         archive.sha256
     ))?;
     if let Some(saved) = saved {
-        let usual = archive.size + saved;
-        let percent = saved as f64 / usual as f64 * 100.0;
-        terminal.note(&format!("level best: {saved} bytes ({percent:.1}%) smaller than the default level"));
+        terminal.note(&gain(archive.size, saved));
     }
     let unpacked: u64 = archive.entries.iter().map(|entry| entry.size).sum();
     terminal.detail(&format!("unpacked: {}", human_size(unpacked)));
@@ -241,6 +239,32 @@ fn say_packed(
     Ok(())
 }
 
+/// What `--level best` was good for.
+fn gain(size: u64, saved: u64) -> String {
+    let usual = size + saved;
+    let percent = saved as f64 / usual as f64 * 100.0;
+    let gain = format!("level best: {saved} bytes ({percent:.1}%) smaller than the default level");
+    // Where it is still too large for that, a warning says so.
+    if size <= DIRECT_UPLOAD_LIMIT && usual > DIRECT_UPLOAD_LIMIT {
+        format!("{gain}, and now within the {DIRECT_UPLOAD_LIMIT} bytes of a direct upload")
+    } else {
+        gain
+    }
+}
+
 fn count(entries: usize) -> String {
     if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_that_spares_the_bucket_is_told() {
+        let spares = |size, saved| gain(size, saved).ends_with("3670016 bytes of a direct upload");
+        assert!(spares(DIRECT_UPLOAD_LIMIT, 1));
+        assert!(!spares(DIRECT_UPLOAD_LIMIT + 1, 9), "still too large");
+        assert!(!spares(DIRECT_UPLOAD_LIMIT - 9, 9), "small enough before");
+    }
 }

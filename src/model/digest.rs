@@ -7,5 +7,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 pub fn hex(sha256: Sha256) -> String {
-    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let hash = sha256.finalize();
+    let halves = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.map(|half| char::from(DIGITS[usize::from(half)])).collect()
 }

@@ -98,12 +98,14 @@ fn unsupported(runtime: &Runtime) -> Box<Finding> {
 
 /// Entry point and dependencies, in the files that the platform would unpack.
 pub fn judge_code(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {
-    let mut findings = judge_entrypoint(sources, runtime, entrypoint);
-    findings.extend(match runtime.lang {
-        Lang::Nodejs => javascript::judge_dependencies(sources, runtime, entrypoint),
-        Lang::Python => python::judge_dependencies(sources, runtime, entrypoint),
-    });
-    findings
+    match runtime.lang {
+        Lang::Nodejs => javascript::judge_code(sources, runtime, entrypoint),
+        Lang::Python => {
+            let mut findings = python::judge_entrypoint(sources, runtime, entrypoint);
+            findings.extend(python::judge_dependencies(sources, runtime, entrypoint));
+            findings
+        }
+    }
 }
 
 pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Box<Finding>> {

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use walkdir::WalkDir;
 
@@ -16,7 +18,7 @@ use crate::model::runtime::Lang;
 use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
 use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
-use crate::outside::terminal;
+use crate::outside::{packing, terminal};
 
 /// A finding for what the operating system said about `path`.
 pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> {
@@ -133,7 +135,7 @@ impl Content for SourceFile {
     fn open(&self) -> Result<Box<dyn Read + '_>> {
         let place = self.place();
         let file = File::open(&place).map_err(|error| io_finding("read", &place, &error))?;
-        Ok(Box::new(Watched { file, source: self }))
+        Ok(Box::new(Watched { file, source: self, read: 0, is_at_end: false }))
     }
 }
 
@@ -141,22 +143,38 @@ impl SourceFile {
     fn place(&self) -> PathBuf {
         self.directory.join(&self.path)
     }
+
+    fn measure(&mut self) -> Result<()> {
+        let place = self.place();
+        let metadata = fs::metadata(&place).map_err(|error| io_finding("read", &place, &error))?;
+        self.size = metadata.len();
+        self.modified = metadata.modified().ok();
+        Ok(())
+    }
 }
 
 /// Reads a file and fails at its end when it changed since the directory was listed.
 struct Watched<'a> {
     file: File,
     source: &'a SourceFile,
+    read: u64,
+    is_at_end: bool,
 }
 
 impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_at_end {
+            return Ok(0);
+        }
         let count = self.file.read(buffer)?;
-        if count == 0 && !buffer.is_empty() {
+        self.read += count as u64;
+        // Most files are read in one go, and then need not be asked for more.
+        if count < buffer.len() && (count == 0 || self.read == self.source.size) {
             let now = self.file.metadata()?;
             if now.len() != self.source.size || now.modified().ok() != self.source.modified {
                 return Err(archive::ChangedWhileRead.into());
             }
+            self.is_at_end = true;
         }
         Ok(count)
     }
@@ -192,19 +210,10 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
     let shared: Arc<Path> = directory.into();
     let mut left_out = Vec::new();
     let mut files = Vec::new();
-    let walk = WalkDir::new(directory).min_depth(1).follow_links(true).sort_by_file_name();
-    let entries = walk.into_iter().filter_entry(|entry| {
-        let Ok(path) = name_in_archive(directory, entry.path()) else { return true };
-        match selection.excludes(&path, entry.file_type().is_dir()) {
-            None => true,
-            Some(by) => {
-                left_out.push((path, by));
-                false
-            }
-        }
-    });
-    let mut not_included = Vec::new();
-    for entry in entries {
+    let walk = WalkDir::new(directory).min_depth(1).follow_links(true);
+    // In a fixed order, so that of several problems the same one is met first.
+    let mut walk = walk.sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
+    while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => match judge_walk_error(directory, selection, error) {
@@ -213,32 +222,52 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
             },
         };
         let path = name_in_archive(directory, entry.path())?;
+        let kind = entry.file_type();
+        if let Some(by) = selection.excludes(&path, kind.is_dir()) {
+            left_out.push((path, by));
+            if kind.is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
         let included = selection.includes(&path);
-        if entry.path_is_symlink() && (included || entry.file_type().is_dir()) {
+        if entry.path_is_symlink() && (included || kind.is_dir()) {
             check_link(&root, entry.path(), &path)?;
         }
-        if entry.file_type().is_dir() {
+        if kind.is_dir() {
             continue;
         }
         if !included {
-            not_included.push((path, LeftOutBy::Include));
+            left_out.push((path, LeftOutBy::Include));
             continue;
         }
         archive::check_path(&path)?;
-        let metadata = entry.metadata().map_err(|error| {
-            io_finding(
-                "read",
-                entry.path(),
-                &error.into_io_error().unwrap_or_else(|| io::Error::other("unknown")),
-            )
-        })?;
-        files.push(source_file(path, &shared, &metadata)?);
+        if !kind.is_file() {
+            return Err(special_file(path));
+        }
+        files.push(SourceFile { path, directory: Arc::clone(&shared), size: 0, modified: None });
     }
-    left_out.append(&mut not_included);
     left_out.sort();
     // The walk sorts within a directory; an archive sorts whole names, byte by byte.
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    measure(&mut files)?;
     Ok(Collected { files, left_out })
+}
+
+/// Asks for the size and the time of each file, on all processors where they are many: of a walk, that
+/// takes the longest.
+fn measure(files: &mut [SourceFile]) -> Result<()> {
+    const SHARE: usize = 1_000;
+    let share = files.len().div_ceil(packing::processors()).max(SHARE);
+    let measure = |files: &mut [SourceFile]| files.iter_mut().try_for_each(SourceFile::measure);
+    if files.len() <= share {
+        return measure(files);
+    }
+    thread::scope(|scope| {
+        let shares: Vec<_> =
+            files.chunks_mut(share).map(|files| scope.spawn(move || measure(files))).collect();
+        shares.into_iter().try_for_each(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// The directories in which something may come up that is packed, `directory` first.
@@ -251,20 +280,12 @@ pub fn packed_directories(directory: &Path, selection: &Selection) -> Vec<PathBu
     walk.flatten().map(walkdir::DirEntry::into_path).collect()
 }
 
-fn source_file(path: String, directory: &Arc<Path>, metadata: &Metadata) -> Result<SourceFile> {
-    if !metadata.is_file() {
-        return Err(finding::SPECIAL_FILE
-            .finding(format!("`{path}` is neither a file nor a directory"))
-            .why("a socket, FIFO or device has no content that could be packed")
-            .fix(format!("remove it, or exclude it: `exclude = [\"/{path}\"]` in function.toml"))
-            .at(path));
-    }
-    Ok(SourceFile {
-        path,
-        directory: Arc::clone(directory),
-        size: metadata.len(),
-        modified: metadata.modified().ok(),
-    })
+fn special_file(path: String) -> Box<Finding> {
+    finding::SPECIAL_FILE
+        .finding(format!("`{path}` is neither a file nor a directory"))
+        .why("a socket, FIFO or device has no content that could be packed")
+        .fix(format!("remove it, or exclude it: `exclude = [\"/{path}\"]` in function.toml"))
+        .at(path)
 }
 
 /// `/`-separated and relative, as entries of an archive are named.

@@ -1,9 +1,8 @@
 //! A function directory in, everything that `check` finds in it out.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::archive::{Archive, Level};
+use crate::model::archive::{Archive, Comparing, Level};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::{self, Manifest};
 use crate::model::package;
@@ -71,9 +70,14 @@ impl Judging<'_> {
     ) -> Result<Vec<Box<Finding>>> {
         let mut findings = Vec::new();
         let entrypoint = &manifest.version.entrypoint;
+        let name = runtime.lang.archive_name();
+        let path = format!("{DIST}/{name}");
+        let place = self.directory.join(&path);
+        let standing = disk::open_if_there(&place)?;
         let packing = packing::settings(Level::Default, self.allow_secret)?;
-        let rebuilt = match package::build(manifest, sources, &packing, io::sink()) {
-            Ok(spec) => Some(spec),
+        let mut comparing = Comparing::with(standing.as_ref());
+        let rebuilt = match package::build(manifest, sources, &packing, &mut comparing) {
+            Ok(spec) => Some(spec.archive),
             // An invalid value has been judged in function.toml.
             Err(problem) if problem.rule.id.starts_with("FN02") => None,
             Err(problem) => {
@@ -81,10 +85,8 @@ impl Judging<'_> {
                 None
             }
         };
-        let name = runtime.lang.archive_name();
-        let path = format!("{DIST}/{name}");
-        let place = self.directory.join(&path);
-        let Some(file) = disk::open_if_there(&place)? else {
+        let is_same = comparing.into_verdict().map_err(|error| disk::io_finding("read", &place, &error))?;
+        let Some(file) = standing else {
             let missing = finding::ARCHIVE_MISSING.finding(format!("`{path}` does not exist"));
             findings.push(missing.fix("write it with `fnscaffold pack`").at(path));
             findings.extend(rules::judge_code(&Files::from(sources), runtime, entrypoint));
@@ -97,29 +99,31 @@ impl Judging<'_> {
                 return Ok(findings);
             }
         };
-        let (size, sha256) = disk::digest(&place)?;
-        findings.extend(package::judge_archive_size(&path, size));
-        let entries = match &rebuilt {
-            Some(spec) if spec.archive.sha256 == sha256 => spec.archive.entries.clone(),
-            _ => match archive.records() {
-                Ok(records) => records,
-                Err(problem) => {
-                    findings.push(problem.at(path));
-                    return Ok(findings);
+        let record = match rebuilt {
+            Some(rebuilt) if is_same => rebuilt,
+            rebuilt => {
+                let entries = match archive.records() {
+                    Ok(entries) => entries,
+                    Err(problem) => {
+                        findings.push(problem.at(path));
+                        return Ok(findings);
+                    }
+                };
+                if let Some(rebuilt) = rebuilt {
+                    let own = Files::from(sources);
+                    findings.extend(rules::judge_freshness(
+                        &path,
+                        &entries,
+                        &rebuilt.entries,
+                        &vendor::packages(&archive, runtime.lang),
+                        |path| vendor::gives_way(path, &own, runtime.lang),
+                    ));
                 }
-            },
+                let (size, sha256) = disk::digest(&place)?;
+                ArchiveRecord { file: name.to_owned(), size, sha256, entries }
+            }
         };
-        if let Some(rebuilt) = &rebuilt {
-            let own = Files::from(sources);
-            findings.extend(rules::judge_freshness(
-                &path,
-                &entries,
-                &rebuilt.archive.entries,
-                &vendor::packages(&archive, runtime.lang),
-                |path| vendor::gives_way(path, &own, runtime.lang),
-            ));
-        }
-        let record = ArchiveRecord { file: name.to_owned(), size, sha256, entries };
+        findings.extend(package::judge_archive_size(&path, record.size));
         if let Ok(spec) = VersionSpec::of(manifest, record) {
             let path = format!("{DIST}/{}", version::FILE);
             let text = disk::read_if_there(&self.directory.join(&path))?;

@@ -24,7 +24,7 @@ use zip::write::StreamWriter;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use self::fail_once::FailOnce;
-use self::queue::Queue;
+use self::queue::{BEST_BUDGET, BUDGET, Queue};
 use self::worker::{Body, Packed, Worker};
 use crate::model::archive::check_path;
 use crate::model::calendar::Date;
@@ -206,7 +206,8 @@ fn pack_in_parallel<C: Content, W: Write>(
     workers: usize,
     archive: &mut Appender<W>,
 ) -> Result<()> {
-    let queue = Queue::new(sorted);
+    let budget = if options.level == Level::Best { BEST_BUDGET } else { BUDGET };
+    let queue = Queue::new(sorted, budget);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..workers {

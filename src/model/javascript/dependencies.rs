@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use crate::model::finding::{self, Severity};
 use crate::model::javascript::Problem;
 use crate::model::javascript::builtins;
+use crate::model::javascript::entrypoint;
 use crate::model::javascript::esm;
 use crate::model::javascript::graph::Graph;
 use crate::model::javascript::resolve::{self, Request, strip_mark};
@@ -23,17 +24,16 @@ const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
 /// npm installs peer dependencies since its version 7, which came with Node.js 15.
 const PEERS_SINCE: (u32, u32) = (15, 0);
 
-pub fn judge(sources: &dyn Sources, runtime: &Runtime, entry: Option<&str>) -> Vec<Problem> {
-    let package = match package(sources) {
+pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+    let package = match package(graph.sources) {
         Ok(package) => package,
         Err(problem) => return vec![problem],
     };
-    let Some(entry) = entry else { return Vec::new() };
-    let graph = Graph::new(sources);
-    let judge = Judge { graph: &graph, runtime, package: package.as_ref() };
+    let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return Vec::new() };
+    let judge = Judge { graph, runtime, package: package.as_ref() };
     let mut findings = Vec::new();
     let mut told = BTreeSet::new();
-    for (path, module) in graph.reachable(entry) {
+    for (path, module) in graph.reachable(&entry) {
         for import in &module.survey.imports {
             let found = judge.import(&path, import);
             // One package is one problem, however often it is imported.

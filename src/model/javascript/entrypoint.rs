@@ -58,22 +58,21 @@ pub fn file(sources: &dyn Sources, entrypoint: &str) -> Option<String> {
     resolve::require(sources, &resolve::join("", entry.module)?)
 }
 
-pub fn judge(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
     let entry = match parse(entrypoint) {
         Ok(entry) => entry,
         Err(problem) => return vec![problem],
     };
-    let Some(path) = file(sources, entrypoint) else {
-        return vec![missing::file(sources, entry)];
+    let Some(path) = file(graph.sources, entrypoint) else {
+        return vec![missing::file(graph.sources, entry)];
     };
-    let graph = Graph::new(sources);
     let mut findings = Vec::new();
     for (path, module) in graph.reachable(&path) {
         findings.extend(judge_source(&module, &path, runtime));
     }
-    findings.extend(esm::judge(&graph, runtime, &path));
+    findings.extend(esm::judge(graph, runtime, &path));
     if graph.module(&path).trouble.is_none() {
-        findings.extend(judge_export(&graph, &path, entry));
+        findings.extend(judge_export(graph, &path, entry));
     }
     findings
 }

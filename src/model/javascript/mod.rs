@@ -24,6 +24,7 @@ mod syntax;
 mod value;
 
 use crate::model::finding::Finding;
+use crate::model::javascript::graph::Graph;
 use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
 
@@ -32,12 +33,16 @@ pub type Problem = Box<Finding>;
 
 /// Whether the archive has the entry point, and whether it can be called with event and context.
 pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
-    entrypoint::judge(sources, runtime, entrypoint)
+    entrypoint::judge(&Graph::new(sources), runtime, entrypoint)
 }
 
-/// Whether package.json can be read, and whether all that the entry point's code imports will be there.
-pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
-    dependencies::judge(sources, runtime, entrypoint::file(sources, entrypoint).as_deref())
+/// The same, and whether package.json can be read and all that the entry point's code imports will be
+/// there.
+pub fn judge_code(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
+    let graph = Graph::new(sources);
+    let mut findings = entrypoint::judge(&graph, runtime, entrypoint);
+    findings.extend(dependencies::judge(&graph, runtime, entrypoint));
+    findings
 }
 
 /// Entry points that could be meant, the best guess first.

@@ -8,8 +8,11 @@ use super::worker::Packed;
 use super::{Content, HELD_LIMIT};
 use crate::model::finding::Result;
 
-/// Bytes that all entries under way may hold together. One entry is always let in.
-const BUDGET: u64 = 24 << 20;
+/// Bytes that all entries under way may hold together: two large ones, so that nobody waits for one.
+pub const BUDGET: u64 = 30 << 20;
+/// The same at `Level::Best`, which needs the rest for itself.
+pub const BEST_BUDGET: u64 = 24 << 20;
+const _: () = assert!(under_way(HELD_LIMIT) <= BEST_BUDGET, "no entry may wait for ever");
 
 /// What an entry under way costs beside its content: names, headers, allocator.
 pub const OVERHEAD: u64 = 1 << 10;
@@ -40,10 +43,11 @@ struct State {
     waiting: usize,
     /// Entries from this one on are not needed any more: one before them failed.
     end: usize,
+    budget: u64,
 }
 
 impl Queue {
-    pub fn new<C: Content>(sorted: &[&C]) -> Self {
+    pub fn new<C: Content>(sorted: &[&C], budget: u64) -> Self {
         let (mut held, mut streamed) = (VecDeque::new(), VecDeque::new());
         for (index, entry) in sorted.iter().enumerate() {
             if entry.size() <= HELD_LIMIT {
@@ -52,7 +56,7 @@ impl Queue {
                 streamed.push_back(index);
             }
         }
-        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len() };
+        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len(), budget };
         Self { state: Mutex::new(state), room: Condvar::new() }
     }
 
@@ -128,8 +132,7 @@ impl State {
         let mut together = 0;
         while let Some((index, size)) = self.held.front().copied().filter(|(index, _)| *index < self.end) {
             let cost = under_way(size);
-            let has_room = self.bytes == 0 || self.bytes + cost <= BUDGET;
-            if !has_room || (!batch.is_empty() && together + cost > BATCH) {
+            if self.bytes + cost > self.budget || (!batch.is_empty() && together + cost > BATCH) {
                 break;
             }
             self.held.pop_front();
@@ -141,9 +144,9 @@ impl State {
     }
 }
 
-/// What an entry holds while it is compressed: its content and the result.
+/// What an entry holds while it is compressed: its content and the result, of which few need half as much.
 const fn under_way(size: u64) -> u64 {
-    2 * size + OVERHEAD
+    size + size / 2 + OVERHEAD
 }
 
 #[cfg(test)]
@@ -158,7 +161,7 @@ mod tests {
 
     fn queue(sizes: &[u64]) -> Queue {
         let files: Vec<_> = sizes.iter().map(|size| Claimed::of(*size)).collect();
-        Queue::new(&files.iter().collect::<Vec<_>>())
+        Queue::new(&files.iter().collect::<Vec<_>>(), BUDGET)
     }
 
     fn packed(body: Body) -> Result<Packed> {
@@ -178,17 +181,17 @@ mod tests {
 
     #[test]
     fn what_is_held_stays_within_the_budget() {
-        let size = 5 << 20;
+        let size = 8 << 20;
         let queue = queue(&[size; 4]);
         let done = |index, bytes| queue.packed(&[(index, held(bytes))], |_| size);
         assert_eq!((queue.take(), queue.take()), (Some(vec![0]), Some(vec![1])));
         assert!(is_full(&queue));
-        done(0, 5 << 20);
-        assert!(is_full(&queue), "5 MiB wait and 10 MiB are under way");
+        done(0, 8 << 20);
+        assert!(is_full(&queue), "8 MiB wait and 12 MiB are under way");
         done(1, 1 << 20);
         assert_eq!(queue.take(), Some(vec![2]));
-        assert!(is_full(&queue), "6 MiB wait and 10 MiB are under way");
-        queue.appended((5 << 20) + OVERHEAD, 0);
+        assert!(is_full(&queue), "9 MiB wait and 12 MiB are under way");
+        queue.appended((8 << 20) + OVERHEAD, 0);
         assert_eq!(queue.take(), Some(vec![3]));
         queue.appended((1 << 20) + OVERHEAD, 0);
         done(2, 0);
@@ -198,18 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn one_entry_is_always_let_in() {
-        let queue = queue(&[HELD_LIMIT, 0]);
-        assert!(under_way(HELD_LIMIT) > BUDGET);
-        assert_eq!(queue.take(), Some(vec![0]));
-        assert!(is_full(&queue));
-        queue.packed(&[(0, held(0))], |_| HELD_LIMIT);
-        assert_eq!((queue.take(), queue.take()), (Some(vec![1]), None));
-    }
-
-    #[test]
     fn small_entries_are_given_out_together() {
-        let half = BATCH / 4 - OVERHEAD / 2;
+        let half = BATCH / 3 - 2 * OVERHEAD / 3;
         let queue = queue(&[half, half, 1, 1, HELD_LIMIT + 1, 1, BATCH, 1]);
         assert_eq!(queue.take(), Some(vec![4]));
         assert_eq!(queue.take(), Some(vec![0, 1]));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, SMALL};
 use super::fail_once::FailOnce;
 use super::queue::OVERHEAD;
 use super::{Content, HELD_LIMIT, Options, Record, Scratch, Window, hex, unwritable};
@@ -55,6 +55,7 @@ impl Packed {
 pub struct Worker<'a> {
     options: &'a Options<'a>,
     compressor: Compressor,
+    /// For all entries but the large ones.
     content: Buffer,
     deflated: Buffer,
 }
@@ -62,55 +63,33 @@ pub struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub fn new(options: &'a Options<'a>) -> Self {
         let compressor = Compressor::new(options.level.libdeflate());
-        Self { options, compressor, content: Buffer::default(), deflated: Buffer::default() }
+        Self { options, compressor, content: Buffer::zeroed(SMALL), deflated: Buffer::zeroed(SMALL) }
     }
 
     pub fn pack<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        let packed = if entry.size() <= HELD_LIMIT { self.hold(entry) } else { self.stream(entry) };
-        for buffer in [&mut self.content, &mut self.deflated] {
-            if !buffer.is_small() {
-                *buffer = Buffer::default();
-            }
+        if entry.size() > HELD_LIMIT {
+            return self.stream(entry);
         }
-        packed
-    }
-
-    fn hold<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        // At most `HELD_LIMIT`.
-        let size = entry.size() as usize;
-        // One byte more shows that the file has grown.
-        self.content.enlarge(size + 1);
-        self.deflated.enlarge(size);
-        let mut reader = entry.open()?;
-        let got = fill(&mut reader, &mut self.content[..=size])
-            .map_err(|error| unreadable(entry.path(), &error))?;
-        if got != size {
-            return Err(changed(entry.path()));
+        let Self { options, compressor, content, deflated } = self;
+        // At most `HELD_LIMIT`. One byte more shows that the file has grown.
+        let room = entry.size() as usize + 1;
+        if room <= SMALL {
+            hold(entry, options, compressor, content, deflated)
+        } else {
+            hold(entry, options, compressor, &mut Buffer::zeroed(room), &mut Buffer::zeroed(room))
         }
-        let content = &self.content[..size];
-        (self.options.inspect)(Window { path: entry.path(), content, line: 1 })?;
-        let (mode, crc32) = (mode(content), crc32fast::hash(content));
-        let record = record(entry, Sha256::new_with_prefix(content));
-        // Room for less than the content: what deflate does not make smaller is stored.
-        let room = &mut self.deflated[..size.saturating_sub(1)];
-        let (method, data) = match self.compressor.deflate_compress(content, room) {
-            Ok(length) if length > 0 => (CompressionMethod::Deflated, self.deflated.take(length)),
-            _ => (CompressionMethod::Stored, self.content.take(size)),
-        };
-        (self.options.progress)(entry.size());
-        Ok(Packed { record, mode, body: Body::Held { method, crc32, data } })
     }
 
     fn stream<C: Content>(&mut self, entry: &C) -> Result<Packed> {
         let path = entry.path();
-        self.content.enlarge(OVERLAP + WINDOW);
+        let mut buffer = Buffer::zeroed(OVERLAP + WINDOW);
         let mut reader = entry.open()?;
         let mut one = ZipWriter::new(FailOnce::new((self.options.scratch)()?));
         let mut sha256 = Sha256::new();
         let (mut size, mut line, mut overlap) = (0, 1, 0);
         let mut mode_found = None;
         loop {
-            let got = fill(&mut reader, &mut self.content[overlap..overlap + WINDOW])
+            let got = fill(&mut reader, &mut buffer[overlap..overlap + WINDOW])
                 .map_err(|error| unreadable(path, &error))?;
             size += got as u64;
             if size > entry.size() || (got == 0 && size < entry.size()) {
@@ -119,7 +98,7 @@ impl<'a> Worker<'a> {
             if got == 0 {
                 break;
             }
-            let content = &self.content[..overlap + got];
+            let content = &buffer[..overlap + got];
             (self.options.inspect)(Window { path, content, line })?;
             let new = &content[overlap..];
             sha256.update(new);
@@ -131,7 +110,7 @@ impl<'a> Worker<'a> {
             let kept = content.len().min(OVERLAP);
             let gone = content.len() - kept;
             line += u32::try_from(memchr::memchr_iter(b'\n', &content[..gone]).count()).unwrap_or(u32::MAX);
-            self.content.copy_within(gone..gone + kept, 0);
+            buffer.copy_within(gone..gone + kept, 0);
             overlap = kept;
             (self.options.progress)(got as u64);
         }
@@ -147,6 +126,33 @@ impl<'a> Worker<'a> {
             .compression_level(Some(self.options.level.zlib()))
             .system(System::Unix)
     }
+}
+
+/// Both buffers have room for one byte more than the entry.
+fn hold<C: Content>(
+    entry: &C,
+    options: &Options<'_>,
+    compressor: &mut Compressor,
+    buffer: &mut Buffer,
+    deflated: &mut Buffer,
+) -> Result<Packed> {
+    let size = entry.size() as usize;
+    let mut reader = entry.open()?;
+    let got = fill(&mut reader, &mut buffer[..=size]).map_err(|error| unreadable(entry.path(), &error))?;
+    if got != size {
+        return Err(changed(entry.path()));
+    }
+    let content = &buffer[..size];
+    (options.inspect)(Window { path: entry.path(), content, line: 1 })?;
+    let (mode, crc32) = (mode(content), crc32fast::hash(content));
+    let record = record(entry, Sha256::new_with_prefix(content));
+    // Room for less than the content: what deflate does not make smaller is stored.
+    let (method, data) = match compressor.deflate_compress(content, &mut deflated[..size.saturating_sub(1)]) {
+        Ok(length) if length > 0 => (CompressionMethod::Deflated, deflated.take(length)),
+        _ => (CompressionMethod::Stored, buffer.take(size)),
+    };
+    (options.progress)(entry.size());
+    Ok(Packed { record, mode, body: Body::Held { method, crc32, data } })
 }
 
 pub const PLAIN: u32 = 0o644;

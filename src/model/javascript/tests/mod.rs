@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::javascript::{Problem, judge_dependencies, judge_entrypoint};
+use crate::model::javascript::graph::Graph;
+use crate::model::javascript::{Problem, dependencies, judge_entrypoint};
 use crate::model::runtime::Runtime;
 
 mod exports;
@@ -34,5 +35,5 @@ fn judge(sources: &Files, runtime: &str, entrypoint: &str) -> Vec<Problem> {
 }
 
 fn depend(sources: &Files, runtime: &str, entrypoint: &str) -> Vec<Problem> {
-    judge_dependencies(sources, Runtime::find(runtime).unwrap(), entrypoint)
+    dependencies::judge(&Graph::new(sources), Runtime::find(runtime).unwrap(), entrypoint)
 }
