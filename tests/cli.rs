@@ -6,6 +6,7 @@
     reason = "tests touch the disk and start processes, and fail by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,5 +37,20 @@ fn what_is_documented_is_what_is_said() {
         for (case, copy) in cases.iter().zip(&copies) {
             fs::copy(copy, case).unwrap();
         }
+    }
+}
+
+#[test]
+fn the_figures_of_the_readme_are_those_that_were_measured() {
+    let [readme, results] =
+        ["README.md", "benches/compare/RESULTS.md"].map(|file| fs::read_to_string(file).unwrap());
+    let section = readme.split("\n## ").find(|section| section.starts_with("How fast it is")).unwrap();
+    let date = results.split_once("` on ").unwrap().1.split(',').next().unwrap();
+    assert!(section.contains(date), "measured on {date}");
+    let measured: BTreeSet<_> = results.lines().collect();
+    let shown: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(shown.iter().any(|line| line.starts_with("| fnscaffold |")), "{shown:?}");
+    for line in shown {
+        assert!(measured.contains(line), "not measured: {line}");
     }
 }

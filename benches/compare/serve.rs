@@ -43,7 +43,7 @@ struct Server {
 /// One server a peer a round, for each language.
 pub fn contests(place: &Path, home: &Path, rounds: usize) -> Vec<Contest> {
     let node = function(place, "serve-node", "nodejs22", "index.js", NODE);
-    let python = function(place, "serve-python", "python312", "main.py", PYTHON);
+    let python = function(place, "serve-python", "python311", "main.py", PYTHON);
     let mut framework_node = Command::new("node");
     framework_node.arg(home.join("node_modules/@google-cloud/functions-framework/build/src/main.js"));
     let framework_python = Command::new(home.join("python/bin/functions-framework"));

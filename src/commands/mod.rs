@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{Args, Command, Subcommand};
 
+use crate::commands::deferred::Deferred;
 use crate::model::finding::{Exit, Result};
 use crate::model::spec::Consumer;
 use crate::outside::hold::Hold;
@@ -14,6 +15,7 @@ use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 mod access;
 mod allowing;
 mod check;
+mod deferred;
 mod deploy;
 mod dev;
 mod doctor;
@@ -144,38 +146,6 @@ impl Context {
     }
 }
 
-/// A verb whose flags are set up when it is called: a program that starts does nothing for the others.
-#[derive(Debug)]
-pub struct Deferred<T>(T);
-
-impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        T::from_arg_matches(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
-        self.0.update_from_arg_matches(matches)
-    }
-}
-
-impl<T: Args> Args for Deferred<T> {
-    fn augment_args(command: Command) -> Command {
-        command.defer(|command| common_last(T::augment_args(command)))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-/// clap has handed down the common flags before the verb has its own; help says them in this order.
-fn common_last(command: Command) -> Command {
-    let mut flags: Vec<_> = command.get_arguments().cloned().collect();
-    flags.sort_by_key(|flag| flag.get_help_heading() == Some(COMMON));
-    let mut flags = flags.into_iter();
-    command.mut_args(|flag| flags.next().unwrap_or(flag))
-}
-
 // What is said here of a verb is what its help begins with. Flags that verbs share are described with `//`:
 // clap would put a `///` in its place.
 #[derive(Debug, Subcommand)]
@@ -197,9 +167,9 @@ pub enum Verb {
     ///
     /// Checks everything as `check` does, finds the function by its name or makes it, uploads the archive,
     /// makes the version, waits until it is active, calls it, and only then moves the tags of function.toml.
-    /// What is deployed already is not deployed again, except with --force. `$latest` is the platform's: it is the newest version
-    /// from the moment that this is active, whatever the call says. Exit code 5 says that the cloud refused or
-    /// the version did not prove itself; the tags are then where they were.
+    /// What is deployed already is not deployed again, except with --force. `$latest` is the platform's: it
+    /// is the newest version from the moment that this is active, whatever the call says. Exit code 5 says
+    /// that the cloud refused or the version did not prove itself; the tags are then where they were.
     Deploy(Deferred<deploy::Deploy>),
     /// List the versions that the cloud has of the function, newest first
     Versions(Deferred<versions::Versions>),
