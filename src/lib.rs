@@ -5,10 +5,11 @@ mod outside;
 #[doc(hidden)]
 pub mod probes;
 
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use commands::{Common, Context, Verb};
 use model::finding::{self, Exit, Finding};
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
     if let Some(failure) = outside::emulator::entered() {
         return failure;
     }
-    let exit = match Cli::try_parse() {
+    let exit = match parse() {
         Ok(cli) => {
             let terminal = Terminal::new(&cli.common.manners());
             let context = Context::new(terminal.clone(), cli.common);
@@ -47,6 +48,13 @@ pub fn main() -> ExitCode {
         Err(error) => refuse(&error),
     };
     ExitCode::from(exit as u8)
+}
+
+/// What clap made to read the command line is left to the end of the process, which takes no time.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut program = ManuallyDrop::new(Cli::command());
+    let matches = program.try_get_matches_from_mut(terminal::command_line())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
 }
 
 /// Help and version are results; anything else that clap says is wrong usage.

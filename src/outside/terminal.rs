@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -385,6 +386,11 @@ pub fn say_help(text: &StyledStr) -> Result<()> {
     };
     let colored = Terminal::new(&manners).color_out;
     print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
+}
+
+/// The words that this program was started with, its own name first.
+pub fn command_line() -> impl Iterator<Item = OsString> {
+    env::args_os()
 }
 
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
