@@ -121,9 +121,7 @@ mod tests {
                 && (command.get_name(), argument.get_id().as_str()) != ("spec", "format");
             if let Some(flag) = argument.get_long().filter(|_| takes_value) {
                 let variable = format!("FNSCAFFOLD_{}", flag.to_uppercase().replace('-', "_"));
-                // The common --format has the variable, and values of its own.
-                let is_another = command.get_name() == "spec" && flag == "format";
-                if !is_another && argument.get_env().is_none_or(|name| *name != *variable) {
+                if argument.get_env().is_none_or(|name| *name != *variable) {
                     wrong.push(format!("{} --{flag}: {variable}", command.get_name()));
                 }
             }

@@ -8,6 +8,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::model::finding::{self, Result};
 use crate::model::manifest::{self, Package};
+use crate::model::package::DIST_FILES;
 
 pub const IGNORE_FILE: &str = ".fnignore";
 
@@ -47,17 +48,8 @@ const LEFT_OUT: &[&str] = &[
     "authorized_key.json",
 ];
 
-/// Never packed: they describe the archive, or are it.
-const NEVER: &[&str] = &[
-    "/function.toml",
-    "/.fnignore",
-    "/dist/index-js.zip",
-    "/dist/index-py.zip",
-    "/dist/version.json",
-    "/dist/function.schema.json",
-    "/dist/version.schema.json",
-    ".fnscaffold-*",
-];
+/// Never packed, as what `pack` writes into `dist/` is not: they describe the archive, or are it.
+const NEVER: &[&str] = &["/function.toml", "/.fnignore", ".fnscaffold-*"];
 
 /// What left a path out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -94,12 +86,12 @@ impl Selection {
     /// # Errors
     /// [`finding::PATTERN_INVALID`], with the pattern and where it stands.
     pub fn new(package: &Package, fnignore: Option<&str>) -> Result<Self> {
-        let mut exclude = GitignoreBuilder::new("");
-        exclude.allow_unclosed_class(false);
+        let mut exclude = builder();
         add(&mut exclude, "default", LEFT_OUT.iter().copied())?;
         add(&mut exclude, manifest::FILE, package.exclude.iter().map(String::as_str))?;
         add(&mut exclude, IGNORE_FILE, fnignore.unwrap_or_default().lines())?;
-        add(&mut exclude, "default", NEVER.iter().copied())?;
+        let dist = DIST_FILES.map(|name| format!("/dist/{name}"));
+        add(&mut exclude, "default", NEVER.iter().copied().chain(dist.iter().map(String::as_str)))?;
         Ok(Self { include: including(&package.include)?, exclude: build(&exclude)? })
     }
 
@@ -131,12 +123,17 @@ impl Selection {
     }
 }
 
+fn builder() -> GitignoreBuilder {
+    let mut builder = GitignoreBuilder::new("");
+    builder.allow_unclosed_class(false);
+    builder
+}
+
 fn including(patterns: &[String]) -> Result<Option<Gitignore>> {
     if patterns == [manifest::EVERYTHING] {
         return Ok(None);
     }
-    let mut include = GitignoreBuilder::new("");
-    include.allow_unclosed_class(false);
+    let mut include = builder();
     add(&mut include, manifest::FILE, patterns.iter().map(String::as_str))?;
     build(&include).map(Some)
 }

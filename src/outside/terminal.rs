@@ -395,7 +395,7 @@ pub fn command_line() -> impl Iterator<Item = OsString> {
 
 /// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
 pub fn json_is_asked_for() -> bool {
-    let arguments: Vec<_> = env::args_os().skip(1).take_while(|argument| argument != "--").collect();
+    let arguments: Vec<_> = command_line().skip(1).take_while(|argument| argument != "--").collect();
     let words = ["--json", "--format=json", "--format=sarif"];
     let flag = arguments.iter().any(|argument| words.iter().any(|word| argument == word))
         || arguments
