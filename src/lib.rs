@@ -5,6 +5,7 @@ mod outside;
 #[doc(hidden)]
 pub mod probes;
 
+use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ pub fn main() -> ExitCode {
     if let Some(failure) = outside::emulator::entered() {
         return failure;
     }
-    let exit = match parse() {
+    let exit = match parse(terminal::command_line()) {
         Ok(cli) => {
             let terminal = Terminal::new(&cli.common.manners());
             let context = Context::new(terminal.clone(), cli.common);
@@ -51,10 +52,19 @@ pub fn main() -> ExitCode {
 }
 
 /// What clap made to read the command line is left to the end of the process, which takes no time.
-fn parse() -> Result<Cli, clap::Error> {
+fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut program = ManuallyDrop::new(Cli::command());
-    let matches = program.try_get_matches_from_mut(terminal::command_line())?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
+    let mut matches = program.try_get_matches_from_mut(line)?;
+    let mut read = || {
+        let mut common = Common::from_arg_matches_mut(&mut matches)?;
+        let mut level = &matches;
+        while let Some((_, verb)) = level.subcommand() {
+            common.hear(verb);
+            level = verb;
+        }
+        Ok(Cli { common, verb: Verb::from_arg_matches_mut(&mut matches)? })
+    };
+    read().map_err(|error: clap::Error| error.format(&mut program))
 }
 
 /// Help and version are results; anything else that clap says is wrong usage.
@@ -109,6 +119,27 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_flags_count_on_both_sides_of_a_verb() {
+        let json = |line: &str| {
+            let words = line.split(' ').map(OsString::from);
+            parse(words).unwrap().common.manners().format == terminal::Format::Json
+        };
+        for line in ["f --format json check", "f check --format json", "f --format text check --format json"]
+        {
+            assert!(json(line), "{line}");
+        }
+        assert!(!json("f --format json check --format text"));
+        assert!(json("f templates list --format json"));
+        assert!(json("f spec diff a b --format json"));
+        assert!(!json("f --format json spec --format yc"), "it says for whom, and --json says how");
+        assert!(json("f spec --json --format yc"));
+        let common = parse("f -C a -n new -C b -q".split(' ').map(OsString::from)).unwrap().common;
+        let context = Context::new(Terminal::new(&common.manners()), common);
+        assert_eq!((context.directory.to_str(), context.dry_run), (Some("b"), true));
+        assert!(context.terminal.quiet && !context.force);
     }
 
     /// The contract: each value flag has an environment name.

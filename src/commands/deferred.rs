@@ -3,7 +3,7 @@
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-use crate::commands::COMMON;
+use crate::commands::with_common;
 
 #[derive(Debug)]
 pub struct Deferred<T>(pub T);
@@ -13,6 +13,11 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
         T::from_arg_matches(matches).map(Self)
     }
 
+    /// Without a copy of what was matched, which clap's own would make.
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches_mut(matches).map(Self)
+    }
+
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         self.0.update_from_arg_matches(matches)
     }
@@ -20,18 +25,10 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
 
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(|command| common_last(T::augment_args(command)))
+        command.defer(|command| with_common(T::augment_args(command)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
-}
-
-/// clap has handed down the common flags before the verb has its own; help says them in this order.
-fn common_last(command: Command) -> Command {
-    let mut flags: Vec<_> = command.get_arguments().cloned().collect();
-    flags.sort_by_key(|flag| flag.get_help_heading() == Some(COMMON));
-    let mut flags = flags.into_iter();
-    command.mut_args(|flag| flags.next().unwrap_or(flag))
 }

@@ -54,7 +54,7 @@ impl Init {
             package: package(&answers.entrypoint),
             template: None,
         };
-        let text = render_manifest(MANIFEST_SCHEMA, &manifest)?;
+        let text = render_manifest(MANIFEST_SCHEMA, &manifest);
         if !context.dry_run {
             let _turn = context.turn_in(&context.directory);
             let stage = Stage::within(&context.directory)?;

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
-use clap::{Args, Command, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::commands::deferred::Deferred;
 use crate::model::finding::{Exit, Result};
@@ -34,18 +35,15 @@ mod templates;
 mod verify;
 mod versions;
 
-const COMMON: &str = "Common options";
-
-/// Flags that every verb takes.
+/// Flags that every verb takes, before its name or behind it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = COMMON)]
+#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// Run as if started in DIR
     #[arg(
         short = 'C',
         long,
         value_name = "DIR",
-        global = true,
         env = "FNSCAFFOLD_DIRECTORY",
         hide_env = true,
         default_value = ".",
@@ -53,22 +51,21 @@ pub struct Common {
     )]
     directory: PathBuf,
     /// Take defaults and confirm; never ask
-    #[arg(short, long, global = true)]
+    #[arg(short, long)]
     yes: bool,
     /// Never ask
-    #[arg(long, global = true)]
+    #[arg(long)]
     no_input: bool,
     /// Show what would be done; write nothing
-    #[arg(short = 'n', long, global = true)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     /// Overwrite files that are in the way
-    #[arg(long, global = true)]
+    #[arg(long)]
     force: bool,
     /// How results are written
     #[arg(
         long,
         value_name = "FORMAT",
-        global = true,
         env = "FNSCAFFOLD_FORMAT",
         hide_env = true,
         default_value = "text",
@@ -76,20 +73,19 @@ pub struct Common {
     )]
     format: Output,
     /// The same as --format json, also where --format says something else
-    #[arg(long, global = true, hide = true)]
+    #[arg(long, hide = true)]
     json: bool,
     /// Say only results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long)]
     quiet: bool,
     /// Say more
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
     /// Whether to use colors
     #[arg(
         long,
         value_enum,
         value_name = "WHEN",
-        global = true,
         env = "FNSCAFFOLD_COLOR",
         hide_env = true,
         default_value = "auto"
@@ -104,7 +100,34 @@ pub enum Output {
     For(Consumer),
 }
 
+/// Adds the common flags to a verb that has its own. clap would hand global ones down to every verb there is,
+/// for a command line that names one.
+fn with_common(verb: Command) -> Command {
+    let program = Common::augment_args(Command::default());
+    let flags =
+        program.get_arguments().filter(|flag| verb.get_arguments().all(|own| own.get_id() != flag.get_id()));
+    let flags: Vec<_> = flags.map(|flag| flag.clone().global(true)).collect();
+    verb.args(flags)
+}
+
 impl Common {
+    /// What is said behind the name of a verb counts more than what is said before it.
+    pub fn hear(&mut self, verb: &ArgMatches) {
+        fn said<T: Clone + Send + Sync + 'static>(verb: &ArgMatches, flag: &str) -> Option<T> {
+            let is_said = verb.value_source(flag) == Some(ValueSource::CommandLine);
+            verb.get_one(flag).filter(|_| is_said).cloned()
+        }
+        let Self { directory, yes, no_input, dry_run, force, format, json, quiet, verbose, color } = self;
+        *directory = said(verb, "directory").unwrap_or_else(|| std::mem::take(directory));
+        *format = said(verb, "format").unwrap_or(*format);
+        *color = said(verb, "color").unwrap_or(*color);
+        let flags = [yes, no_input, dry_run, force, json, quiet, verbose];
+        let names = ["yes", "no_input", "dry_run", "force", "json", "quiet", "verbose"];
+        for (flag, name) in flags.into_iter().zip(names) {
+            *flag |= verb.get_flag(name);
+        }
+    }
+
     pub const fn manners(&self) -> Manners {
         Manners {
             format: match self.format {
@@ -161,8 +184,7 @@ pub enum Verb {
     /// Rebuild the archive in memory and compare it with dist/, byte for byte
     Verify(Deferred<verify::Verify>),
     /// Print the same version for another consumer, compare two, or take one over
-    // Its --format must be there before clap hands down the common one.
-    Spec(spec::Spec),
+    Spec(Deferred<spec::Spec>),
     /// Make what dist/ holds a version in the cloud
     ///
     /// Checks everything as `check` does, finds the function by its name or makes it, uploads the archive,
@@ -224,7 +246,7 @@ impl Verb {
             Self::Pack(verb) => verb.0.run(context),
             Self::Check(verb) => verb.0.run(context),
             Self::Verify(verb) => verb.0.run(context),
-            Self::Spec(verb) => verb.run(context),
+            Self::Spec(verb) => verb.0.run(context),
             Self::Deploy(verb) => verb.0.run(context),
             Self::Versions(verb) => verb.0.run(context),
             Self::Rollback(verb) => verb.0.run(context),

@@ -32,7 +32,7 @@ pub struct Spec {
     #[command(subcommand)]
     verb: Option<SpecVerb>,
     /// Who is to make the version
-    // The common flag of the same name is replaced: clap leaves out a global argument where there is one.
+    // It stands in the place of the common flag.
     #[arg(
         id = "format",
         long = "format",

@@ -12,44 +12,94 @@ use crate::model::package::DIST_FILES;
 
 pub const IGNORE_FILE: &str = ".fnignore";
 
-/// Left out unless a later pattern of the user's brings it back with `!`.
-const LEFT_OUT: &[&str] = &[
-    "/dist/",
+/// Names that are left out unless a pattern of the user's brings them back with `!`.
+const LEFT_OUT: &[Name] = &[
+    at_root("dist").directory(),
     // What editors, version control and systems leave behind.
-    ".git*",
-    ".hg/",
-    ".svn/",
-    ".idea/",
-    ".vscode/",
-    ".DS_Store",
+    begins(".git"),
+    is(".hg").directory(),
+    is(".svn").directory(),
+    is(".idea").directory(),
+    is(".vscode").directory(),
+    is(".DS_Store"),
     // What interpreters and test tools cache.
-    "__pycache__/",
-    "*.pyc",
-    ".pytest_cache/",
-    ".mypy_cache/",
-    ".ruff_cache/",
-    ".hypothesis/",
-    ".tox/",
-    ".nox/",
-    ".venv/",
-    ".nyc_output/",
-    ".coverage",
-    "node_modules/.cache/",
+    is("__pycache__").directory(),
+    ends(".pyc"),
+    is(".pytest_cache").directory(),
+    is(".mypy_cache").directory(),
+    is(".ruff_cache").directory(),
+    is(".hypothesis").directory(),
+    is(".tox").directory(),
+    is(".nox").directory(),
+    is(".venv").directory(),
+    is(".nyc_output").directory(),
+    is(".coverage"),
+    at_root("node_modules/.cache").directory(),
     // Secrets by name. Secrets by content are refused in `secret`.
-    ".env*",
-    ".npmrc",
-    ".pypirc",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "id_rsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "authorized_key.json",
+    begins(".env"),
+    is(".npmrc"),
+    is(".pypirc"),
+    ends(".key"),
+    ends(".p12"),
+    ends(".pfx"),
+    is("id_rsa"),
+    is("id_ecdsa"),
+    is("id_ed25519"),
+    is("authorized_key.json"),
 ];
 
 /// Never packed, as what `pack` writes into `dist/` is not: they describe the archive, or are it.
-const NEVER: &[&str] = &["/function.toml", "/.fnignore", ".fnscaffold-*"];
+const NEVER: &[Name] = &[at_root("function.toml"), at_root(".fnignore"), begins(".fnscaffold-")];
+
+/// Names that we know. They need no patterns, whose making takes a tenth of the time that `new` takes.
+struct Name {
+    text: &'static str,
+    place: Place,
+    is_directory: bool,
+}
+
+enum Place {
+    /// The whole path.
+    Root,
+    /// The last name of a path, or an end of it.
+    Last,
+    Start,
+    End,
+}
+
+const fn at_root(text: &'static str) -> Name {
+    Name { text, place: Place::Root, is_directory: false }
+}
+
+const fn is(text: &'static str) -> Name {
+    Name { text, place: Place::Last, is_directory: false }
+}
+
+const fn begins(text: &'static str) -> Name {
+    Name { text, place: Place::Start, is_directory: false }
+}
+
+const fn ends(text: &'static str) -> Name {
+    Name { text, place: Place::End, is_directory: false }
+}
+
+impl Name {
+    /// Only of a directory.
+    const fn directory(mut self) -> Self {
+        self.is_directory = true;
+        self
+    }
+
+    fn is_of(&self, path: &str, last: &str, is_directory: bool) -> bool {
+        (is_directory || !self.is_directory)
+            && match self.place {
+                Place::Root => path == self.text,
+                Place::Last => last == self.text,
+                Place::Start => last.starts_with(self.text),
+                Place::End => last.ends_with(self.text),
+            }
+    }
+}
 
 /// What left a path out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -79,6 +129,7 @@ impl LeftOutBy {
 pub struct Selection {
     /// Nothing where it would match everything.
     include: Option<Gitignore>,
+    /// What the user leaves out, or brings back.
     exclude: Gitignore,
 }
 
@@ -87,24 +138,27 @@ impl Selection {
     /// [`finding::PATTERN_INVALID`], with the pattern and where it stands.
     pub fn new(package: &Package, fnignore: Option<&str>) -> Result<Self> {
         let mut exclude = builder();
-        add(&mut exclude, "default", LEFT_OUT.iter().copied())?;
         add(&mut exclude, manifest::FILE, package.exclude.iter().map(String::as_str))?;
         add(&mut exclude, IGNORE_FILE, fnignore.unwrap_or_default().lines())?;
-        let dist = DIST_FILES.map(|name| format!("/dist/{name}"));
-        add(&mut exclude, "default", NEVER.iter().copied().chain(dist.iter().map(String::as_str)))?;
         Ok(Self { include: including(&package.include)?, exclude: build(&exclude)? })
     }
 
     /// Whether a path is left out although its directory is not. As in git, nothing below a directory
     /// that is left out can come back, so the walk need not enter it.
     pub fn excludes(&self, path: &str, is_directory: bool) -> Option<LeftOutBy> {
+        let last = path.rsplit('/').next().unwrap_or(path);
+        let named = |names: &[Name]| names.iter().any(|name| name.is_of(path, last, is_directory));
+        let written = path.strip_prefix("dist/").is_some_and(|name| DIST_FILES.contains(&name));
+        if written || named(NEVER) {
+            return Some(LeftOutBy::Default);
+        }
         match self.exclude.matched(path, is_directory) {
             Match::Ignore(glob) => Some(match glob.from().and_then(Path::to_str) {
-                Some(manifest::FILE) => LeftOutBy::Exclude,
                 Some(IGNORE_FILE) => LeftOutBy::Fnignore,
-                _ => LeftOutBy::Default,
+                _ => LeftOutBy::Exclude,
             }),
-            Match::None | Match::Whitelist(_) => None,
+            Match::Whitelist(_) => None,
+            Match::None => named(LEFT_OUT).then_some(LeftOutBy::Default),
         }
     }
 

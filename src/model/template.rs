@@ -20,9 +20,6 @@ use crate::model::settings::{parse_entrypoint, parse_memory, parse_runtime, pars
 /// The ending of a file that is rendered, and loses it.
 const RENDERED: &str = ".hbs";
 
-/// The template of every function.toml.
-const MANIFEST_TEMPLATE: &str = include_str!("../../templates/function.toml.hbs");
-
 #[derive(RustEmbed)]
 #[folder = "templates/"]
 struct Embedded;
@@ -215,45 +212,50 @@ impl Template {
     }
 }
 
-/// The text of function.toml. Only what the template has a place for is written: `new` and `init`
-/// leave the rest to the person.
-///
-/// # Errors
-/// [`finding::TEMPLATE_INVALID`].
-pub fn render_manifest(schema: &str, manifest: &Manifest) -> Result<String> {
-    #[derive(Serialize)]
-    struct Filling<'a> {
-        schema: &'a str,
-        name: &'a str,
-        runtime: &'a str,
-        entrypoint: &'a str,
-        memory: &'a str,
-        timeout: &'a str,
-        service_account: Option<&'a str>,
-        exclude: String,
-        record: Option<String>,
-    }
+/// The text of function.toml. Only what stands here is written: `new` and `init` leave the rest to the
+/// person. No template of `templates/`, because rendering one this long takes longer than all else that
+/// `new` does.
+pub fn render_manifest(schema: &str, manifest: &Manifest) -> String {
     #[derive(Serialize)]
     struct Record<'a> {
         template: &'a TemplateRecord,
     }
     let version = &manifest.version;
+    let account = match &version.service_account_id {
+        Some(id) => format!("service-account-id = {}", quote_toml(id)),
+        None => {
+            "# service-account-id = \"aje...\"      # without it the function gets no IAM token".to_owned()
+        }
+    };
     let record = manifest.template.as_ref().map(|template| {
         let text = toml::to_string(&Record { template }).expect("maps of strings always serialise");
-        text.trim_end().to_owned()
+        format!("\n# What `fnscaffold new` recorded.\n{text}")
     });
-    let filling = Filling {
-        schema,
-        name: &manifest.name,
-        runtime: &version.runtime,
-        entrypoint: &version.entrypoint,
-        memory: &version.memory,
-        timeout: &version.timeout,
-        service_account: version.service_account_id.as_deref(),
-        exclude: toml::Value::from(manifest.package.exclude.clone()).to_string(),
-        record,
-    };
-    fill(&engine(), "function.toml.hbs", MANIFEST_TEMPLATE, &filling)
+    format!(
+        r#"#:schema {schema}
+name = {name}
+
+[version]
+runtime = {runtime}
+entrypoint = {entrypoint}
+memory = {memory}                    # 128MB to 8GB in steps of 128MB
+timeout = {timeout}                      # 1s to 3600s
+{account}
+environment = {{}}                     # 4 KB of names and values in all
+tags = []
+
+[package]                            # gitignore syntax; .fnignore is read too
+include = ["**"]
+exclude = {exclude}
+{record}"#,
+        name = quote_toml(&manifest.name),
+        runtime = quote_toml(&version.runtime),
+        entrypoint = quote_toml(&version.entrypoint),
+        memory = quote_toml(&version.memory),
+        timeout = quote_toml(&version.timeout),
+        exclude = toml::Value::from(manifest.package.exclude.clone()),
+        record = record.unwrap_or_default(),
+    )
 }
 
 fn parse_facts(path: &str, bytes: &[u8]) -> Result<Facts> {

@@ -66,7 +66,9 @@ impl Stage {
             parent.ancestors().take_while(|parent| !parent.as_os_str().is_empty() && !parent.exists());
         let mut parents: Vec<_> = absent.map(Path::to_owned).collect();
         parents.reverse();
-        fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
+        if !parents.is_empty() {
+            fs::create_dir_all(parent).map_err(|error| io_finding("create", parent, &error))?;
+        }
         let mut stage = Self::within(parent)?;
         stage.parents = parents;
         Ok(stage)
@@ -80,11 +82,14 @@ impl Stage {
     /// [`finding::IO`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path().join(name);
-        let written = match path.parent() {
-            Some(parent) if parent != self.path() => fs::create_dir_all(parent),
-            _ => Ok(()),
+        let written = match fs::write(&path, bytes) {
+            // The stage itself stays away once a signal has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && name.contains('/') => {
+                make_parent(&path).and_then(|()| fs::write(&path, bytes))
+            }
+            written => written,
         };
-        written.and_then(|()| fs::write(&path, bytes)).map_err(|error| io_finding("write", &path, &error))
+        written.map_err(|error| io_finding("write", &path, &error))
     }
 
     /// A file that can be written and read back.
