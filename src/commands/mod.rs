@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Args, Command, Subcommand};
 
 use crate::commands::deferred::Deferred;
 use crate::model::finding::{Exit, Result};
