@@ -138,6 +138,20 @@ fn what_stays_broken_is_told_and_moves_no_tag() {
 }
 
 #[test]
+fn a_function_that_was_refused_was_not_made() {
+    let functions = "POST /functions/v1/functions";
+    for (fault, standing) in [
+        (Fault::Status(403, None), "as things stand: nothing was changed"),
+        (Fault::Status(500, None), "the function `my-app` may have been made"),
+    ] {
+        let scene = Scene::small();
+        scene.server.fault(functions, 99, fault.clone());
+        let run = scene.run(&["deploy"]).expect(5);
+        assert!(run.stderr.contains(standing), "{fault:?}: {run:?}");
+    }
+}
+
+#[test]
 fn a_version_whose_answer_never_comes_is_found() {
     let scene = Scene::small();
     scene.server.state().ignores_keys = true;

@@ -111,7 +111,12 @@ impl Deployment<'_> {
             Some(function) => function.clone(),
             None => {
                 stand(format!("the function `{name}` may have been made; it has no version"));
-                self.cloud.create_function(&self.folder_id, name)?
+                self.cloud.create_function(&self.folder_id, name).map_err(|setback| {
+                    if setback.trace == Trace::Nothing {
+                        stand("nothing was changed".to_owned());
+                    }
+                    setback.finding
+                })?
             }
         };
         stand(format!("the function `{name}` is there; no version was made, no tag was moved"));

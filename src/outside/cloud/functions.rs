@@ -26,12 +26,11 @@ impl Cloud<'_> {
         Ok(found.into_iter().find(|function| function.name == name))
     }
 
-    pub fn create_function(&self, folder_id: &str, name: &str) -> Result<Function> {
+    pub fn create_function(&self, folder_id: &str, name: &str) -> std::result::Result<Function, Setback> {
         let action = "create the function";
         let body = json!({ "folderId": folder_id, "name": name }).to_string();
         let ask = Ask::post(FUNCTIONS.to_owned(), body.as_bytes(), action);
-        let made = self.change(&ask, || self.function(folder_id, name));
-        let answer = match made.map_err(|setback| setback.finding)? {
+        let answer = match self.change(&ask, || self.function(folder_id, name))? {
             Made::Found(function) => return Ok(function),
             Made::Answered(answer) => answer,
         };
@@ -41,6 +40,7 @@ impl Cloud<'_> {
             finding::CLOUD_REFUSED
                 .finding("could not create the function")
                 .why(format!("the cloud says that it did, but the folder has no function `{name}`"))
+                .into()
         })
     }
 
