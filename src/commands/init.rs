@@ -12,7 +12,6 @@ use crate::model::project::{DIST, MANIFEST_SCHEMA};
 use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
-use crate::model::template::render_manifest;
 use crate::outside::disk::{self, Files};
 use crate::outside::stage::Stage;
 use crate::outside::terminal::{Format, Terminal};
@@ -54,7 +53,7 @@ impl Init {
             package: package(&answers.entrypoint),
             template: None,
         };
-        let text = render_manifest(MANIFEST_SCHEMA, &manifest);
+        let text = manifest.to_text(MANIFEST_SCHEMA);
         if !context.dry_run {
             let _turn = context.turn_in(&context.directory);
             let stage = Stage::within(&context.directory)?;

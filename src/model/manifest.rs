@@ -29,6 +29,54 @@ pub struct Manifest {
     pub template: Option<TemplateRecord>,
 }
 
+impl Manifest {
+    /// The text of function.toml. Only what stands here is written: `new` and `init` leave the rest to the
+    /// person. No template of `templates/`: rendering one of this length would be a quarter of all that `new`
+    /// does.
+    pub fn to_text(&self, schema: &str) -> String {
+        #[derive(Serialize)]
+        struct Record<'a> {
+            template: &'a TemplateRecord,
+        }
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let version = &self.version;
+        let account = match &version.service_account_id {
+            Some(id) => format!("service-account-id = {}", quoted(id)),
+            None => "# service-account-id = \"aje...\"      # without it the function gets no IAM token"
+                .to_owned(),
+        };
+        let record = self.template.as_ref().map(|template| {
+            let text = toml::to_string(&Record { template }).expect("maps of strings always serialise");
+            format!("\n# What `fnscaffold new` recorded.\n{text}")
+        });
+        format!(
+            r#"#:schema {schema}
+name = {name}
+
+[version]
+runtime = {runtime}
+entrypoint = {entrypoint}
+memory = {memory}                    # 128MB to 8GB in steps of 128MB
+timeout = {timeout}                      # 1s to 3600s
+{account}
+environment = {{}}                     # 4 KB of names and values in all
+tags = []
+
+[package]                            # gitignore syntax; .fnignore is read too
+include = ["**"]
+exclude = {exclude}
+{record}"#,
+            name = quoted(&self.name),
+            runtime = quoted(&version.runtime),
+            entrypoint = quoted(&version.entrypoint),
+            memory = quoted(&version.memory),
+            timeout = quoted(&version.timeout),
+            exclude = toml::Value::from(self.package.exclude.clone()),
+            record = record.unwrap_or_default(),
+        )
+    }
+}
+
 /// The settings of the version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

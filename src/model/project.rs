@@ -49,7 +49,7 @@ impl Project {
                 files: files.iter().map(|(path, bytes)| (path.clone(), sha256(bytes))).collect(),
             }),
         };
-        let text = template::render_manifest(MANIFEST_SCHEMA, &manifest);
+        let text = manifest.to_text(MANIFEST_SCHEMA);
         files.insert(manifest::FILE.to_owned(), text.into_bytes());
         Ok(Self { manifest, files })
     }

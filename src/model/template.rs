@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::answers::Defaults;
 use crate::model::archive;
 use crate::model::finding::{self, Finding, Result};
-use crate::model::manifest::{Manifest, TemplateRecord};
 use crate::model::mode::Mode;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::{parse_entrypoint, parse_memory, parse_runtime, parse_timeout};
@@ -210,52 +209,6 @@ impl Template {
         }
         Ok(rendered)
     }
-}
-
-/// The text of function.toml. Only what stands here is written: `new` and `init` leave the rest to the
-/// person. No template of `templates/`, because rendering one this long takes longer than all else that
-/// `new` does.
-pub fn render_manifest(schema: &str, manifest: &Manifest) -> String {
-    #[derive(Serialize)]
-    struct Record<'a> {
-        template: &'a TemplateRecord,
-    }
-    let version = &manifest.version;
-    let account = match &version.service_account_id {
-        Some(id) => format!("service-account-id = {}", quote_toml(id)),
-        None => {
-            "# service-account-id = \"aje...\"      # without it the function gets no IAM token".to_owned()
-        }
-    };
-    let record = manifest.template.as_ref().map(|template| {
-        let text = toml::to_string(&Record { template }).expect("maps of strings always serialise");
-        format!("\n# What `fnscaffold new` recorded.\n{text}")
-    });
-    format!(
-        r#"#:schema {schema}
-name = {name}
-
-[version]
-runtime = {runtime}
-entrypoint = {entrypoint}
-memory = {memory}                    # 128MB to 8GB in steps of 128MB
-timeout = {timeout}                      # 1s to 3600s
-{account}
-environment = {{}}                     # 4 KB of names and values in all
-tags = []
-
-[package]                            # gitignore syntax; .fnignore is read too
-include = ["**"]
-exclude = {exclude}
-{record}"#,
-        name = quote_toml(&manifest.name),
-        runtime = quote_toml(&version.runtime),
-        entrypoint = quote_toml(&version.entrypoint),
-        memory = quote_toml(&version.memory),
-        timeout = quote_toml(&version.timeout),
-        exclude = toml::Value::from(manifest.package.exclude.clone()),
-        record = record.unwrap_or_default(),
-    )
 }
 
 fn parse_facts(path: &str, bytes: &[u8]) -> Result<Facts> {
