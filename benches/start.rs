@@ -43,11 +43,14 @@ fn bare_new(model: &Path) {
 
 fn compare() {
     let directory = tempfile::tempdir().unwrap();
+    // Copied, as installing does: what a linker has written lies in memory in smaller pieces.
+    let [fnscaffold, me] = ["fnscaffold", "bare"].map(|name| directory.path().join(name));
+    fs::copy(FNSCAFFOLD, &fnscaffold).unwrap();
+    fs::copy(env::current_exe().unwrap(), &me).unwrap();
     let model = directory.path().join("model");
     fs::create_dir(&model).unwrap();
     let new = ["new", "--lang", "python", "--mode", "api", "-q"];
-    run(Command::new(FNSCAFFOLD).args(new).current_dir(&model));
-    let me = env::current_exe().unwrap();
+    run(Command::new(&fnscaffold).args(new).current_dir(&model));
     let place = directory.path().join("place");
     let fresh = || {
         let _ = fs::remove_dir_all(&place);
@@ -56,13 +59,13 @@ fn compare() {
     pair(
         "new --lang python --mode api, archive included",
         &fresh,
-        || run(Command::new(FNSCAFFOLD).args(new).current_dir(&place)),
+        || run(Command::new(&fnscaffold).args(new).current_dir(&place)),
         || run(Command::new(&me).arg("--bare-new").arg(&model).current_dir(&place)),
     );
     pair(
         "--help",
         &|| {},
-        || run(Command::new(FNSCAFFOLD).arg("--help")),
+        || run(Command::new(&fnscaffold).arg("--help")),
         || run(Command::new(&me).arg("--bare-empty")),
     );
     let size = fs::metadata(FNSCAFFOLD).unwrap().len();
