@@ -60,11 +60,11 @@ impl<R: Read + Seek> Archive<R> {
         let directory = layout::locate(&mut reader)?;
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let mut archive = ZipArchive::with_config(config, &mut reader).map_err(|error| wrong(&error))?;
-        if archive.offset() != 0 || archive.central_directory_start() != directory.range.start {
+        if archive.central_directory_start() != directory.range.start {
             return Err(unreadable("the archive has two directories"));
         }
         let metadata = archive.metadata();
-        if metadata.has_duplicate_names() || metadata.len() as u64 != directory.entries {
+        if metadata.len() as u64 != directory.entries {
             return Err(unreadable("the archive has two entries of one name"));
         }
         let mut unpacked = 0_u64;
