@@ -5,6 +5,16 @@ use proptest::prelude::*;
 use crate::model::javascript::handlers;
 use crate::model::javascript::tests::{Files, depend, files, judge, told};
 
+/// A tree of so much would fill the memory.
+#[test]
+fn what_is_too_long_is_unknown() {
+    let long = format!("exports.main = () => 1;{}", ";".repeat(16 << 20));
+    assert_eq!(
+        told(&judge(&files(&[("index.js", &long)]), "nodejs22", "index.main")),
+        ["entrypoint-unknown index.js"]
+    );
+}
+
 /// Inputs that would take a recursive parser, or us, arbitrarily deep or long.
 #[test]
 fn no_nesting_overflows_the_stack() {
