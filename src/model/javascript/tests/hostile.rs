@@ -76,9 +76,14 @@ fn no_nesting_overflows_the_stack() {
 
 #[test]
 fn what_is_nested_too_deeply_is_unknown() {
-    let text = format!("exports.handler = () => {}1{};", "(".repeat(5_000), ")".repeat(5_000));
-    let sources = files(&[("index.js", &text)]);
-    assert_eq!(told(&judge(&sources, "nodejs22", "index.handler")), ["entrypoint-unknown index.js"]);
+    let brackets = ("(".repeat(5_000), ")".repeat(5_000));
+    // A stack for as many would take more than there may be.
+    let tokens = ("!".repeat(300_000), String::new());
+    for (open, close) in [brackets, tokens] {
+        let text = format!("exports.handler = () => {open}1{close};");
+        let sources = files(&[("index.js", &text)]);
+        assert_eq!(told(&judge(&sources, "nodejs22", "index.handler")), ["entrypoint-unknown index.js"]);
+    }
 }
 
 proptest! {
