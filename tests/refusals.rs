@@ -1,6 +1,7 @@
 //! What cannot or should not be packed: each is refused by name, and a refusal changes nothing.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::unwrap_used,
     reason = "tests run the program from outside and fail where they stand"
 )]
