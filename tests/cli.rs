@@ -41,6 +41,34 @@ fn what_is_documented_is_what_is_said() {
 }
 
 #[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    fn sources(directory: &Path, text: &mut String) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.extend(fs::read_to_string(path).unwrap().split_whitespace());
+            }
+        }
+    }
+    let mut code = String::new();
+    ["src", "tests"].iter().for_each(|directory| sources(Path::new(directory), &mut code));
+    let page = fs::read_to_string("SECURITY.md").unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        for named in row.split('`').skip(1).step_by(2).filter(|named| named.contains('_')) {
+            let test = format!("#[test]fn{named}(");
+            assert!(code.contains(&test), "no test is called `{named}`");
+        }
+        for named in row.split('`').skip(1).step_by(2).filter(|named| named.ends_with(".rs")) {
+            assert!(Path::new(named).is_file(), "there is no `{named}`");
+        }
+    }
+}
+
+#[test]
 fn the_figures_of_the_readme_are_those_that_were_measured() {
     let [readme, results] =
         ["README.md", "benches/compare/RESULTS.md"].map(|file| fs::read_to_string(file).unwrap());

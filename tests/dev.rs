@@ -606,6 +606,18 @@ def main(event, context):
     assert_eq!(post("/path", b"").status, 400);
     assert_eq!(post("/", &vec![b'x'; 3_670_017]).status, 413);
     assert_eq!(post("/", &vec![b'x'; 20 << 20]).status, 413);
+    // A body that has no end is not waited for.
+    let mut stream = TcpStream::connect(("127.0.0.1", dev.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    let chunk = [b"100000\r\n".as_slice(), &[b'x'; 1 << 20], b"\r\n"].concat();
+    for _ in 0..66 {
+        // It may have answered and closed by now.
+        let _ = stream.write_all(&chunk);
+    }
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
     assert_eq!(post("/", b"still").text(), "still");
 }
 
@@ -638,6 +650,26 @@ fn hosts_of_others_are_refused() {
     let flavor = ["Metadata-Flavor: Google"];
     assert_eq!(ask(metadata, "169.254.169.254", token, &flavor).status, 200);
     assert_eq!(ask(metadata, "evil.example", token, &flavor).status, 403);
+}
+
+#[test]
+fn that_others_can_call_is_said() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    node(root.path(), "exports.main = () => 1;");
+    for (host, is_open) in [("127.0.0.1", false), ("0.0.0.0", true)] {
+        let mut dev = Command::new(FNSCAFFOLD);
+        dev.args(["dev", "func", "--port", "0", "--host", host]).current_dir(root.path());
+        let mut dev = dev.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(dev.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listens at"), "{line}");
+        kill_process(Pid::from_child(&dev), Signal::TERM).unwrap();
+        let said = String::from_utf8(dev.wait_with_output().unwrap().stderr).unwrap();
+        assert_eq!(said.contains("other machines can call"), is_open, "{said}");
+    }
 }
 
 #[test]

@@ -302,6 +302,7 @@ fn two_at_once_leave_what_the_last_one_would() {
             assert!(code == Some(0) || (is_changed && place < last), "round {round}, {place}: {code:?}");
         }
         belong_together(&function.join("dist"));
+        assert_eq!(foreign.exists(), round % 2 == 1);
         assert_eq!(stages(&function), Vec::<String>::new());
         if round % 3 != 2 {
             // What is written last is packed last, also when the first packing took longer.
@@ -309,6 +310,17 @@ fn two_at_once_leave_what_the_last_one_would() {
             assert!(verified.status.success(), "round {round}: {verified:?}");
         }
     }
+}
+
+#[test]
+fn what_cannot_be_replaced_leaves_the_rest_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("index.py")).unwrap();
+    fs::write(directory.path().join("function.toml"), "theirs").unwrap();
+    let before = tree(directory.path());
+    let new = run(directory.path(), &[&NEW[..], &["--force", "-o", "."]].concat());
+    assert_eq!(new.status.code(), Some(3), "{new:?}");
+    assert_eq!(tree(directory.path()), before);
 }
 
 #[test]
@@ -346,10 +358,15 @@ fn what_changes_or_goes_while_it_is_packed_is_refused() {
     let before = tree(&function.join("dist"));
     let (last, other) = (function.join("z.py"), directory.path().join("other.py"));
     type Change<'a> = (&'a str, &'a dyn Fn());
-    let changes: [Change<'_>; 6] = [
+    let changes: [Change<'_>; 7] = [
         ("FN0410", &|| fs::write(&last, "X = 2\n").unwrap()),
         ("FN0410", &|| fs::write(&last, "X = 22\n").unwrap()),
         ("FN0410", &|| fs::write(&last, "").unwrap()),
+        ("FN0410", &|| {
+            let time = fs::metadata(&last).unwrap().modified().unwrap();
+            fs::write(&last, "X = 22\n").unwrap();
+            File::options().write(true).open(&last).unwrap().set_modified(time).unwrap();
+        }),
         ("FN0410", &|| fs::rename(&other, &last).unwrap()),
         ("FN0410", &|| {
             fs::remove_file(&last).unwrap();

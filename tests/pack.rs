@@ -1,4 +1,5 @@
-//! What `pack` shows while it works, how much memory it takes, and what its report says, by the real binary.
+//! What `pack` shows while it works, how much memory it and `check` of it take, and what its report says, by the
+//! real binary.
 #![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
@@ -107,6 +108,23 @@ fn memory_stays_below_64_megabytes() {
         let peak = used.rusage.maxrss;
         assert!(peak < 64 << 20, "{level}: {peak} bytes");
     }
+}
+
+#[test]
+fn what_is_made_to_fill_the_memory_does_not() {
+    let directory = function(15_000, 100, true);
+    let directory = directory.path();
+    fs::write(directory.join("package.json"), format!("{{\"x\":[{}0]}}", "0,".repeat(10 << 20))).unwrap();
+    assert!(pack(directory, &["-q"]).status().unwrap().success());
+    // So that `check` has to read the archive itself.
+    fs::write(directory.join("index.js"), "exports.main = () => 1;\n").unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
+    let child =
+        check.args(["check", "-q"]).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null());
+    let used = child.spawn().unwrap().wait4().unwrap();
+    assert_eq!(used.status.code(), Some(1));
+    let peak = used.rusage.maxrss;
+    assert!(peak < 100 << 20, "{peak} bytes");
 }
 
 #[test]

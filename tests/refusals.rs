@@ -1,6 +1,7 @@
 //! What cannot or should not be packed: each is refused by name, and a refusal changes nothing.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::unwrap_used,
     reason = "tests run the program from outside and fail where they stand"
 )]
@@ -153,17 +154,73 @@ mod links_and_special_files {
     }
 
     #[test]
-    fn links_that_loop_or_lead_nowhere_are_refused() {
-        for (path, target) in [
-            ("self", "self"),
-            ("lib/up", ".."),
-            ("lib/here", "."),
-            ("here", "."),
-            ("gone.js", "nothing.js"),
-            ("lib/gone", "../nothing/at/all"),
-            ("through", "index.js/x"),
+    fn what_is_packed_is_not_written_elsewhere() {
+        let place = tempfile::tempdir().unwrap();
+        let (directory, outside) = (place.path().join("function"), place.path().join("outside"));
+        write_all(&directory, &[("function.toml", MANIFEST), ("index.js", "")]);
+        write_all(&outside, &[("version.json", "theirs")]);
+        symlink("../outside", directory.join("dist")).unwrap();
+        let new = ["new", "--lang", "nodejs", "--mode", "context", "--force", "-o", "."];
+        for verb in [&["pack"][..], &["pack", "--dry-run"], &new] {
+            let run = run(&mut fnscaffold(&directory, verb)).expect(4);
+            assert!(run.stderr.contains("FN0403") && run.stderr.contains("`dist`"), "{}", run.stderr);
+        }
+        assert_eq!(fs::read(directory.join("index.js")).unwrap(), b"");
+        let left: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["version.json"]);
+        assert_eq!(fs::read(outside.join("version.json")).unwrap(), b"theirs");
+        fs::remove_file(directory.join("dist")).unwrap();
+        fs::create_dir(directory.join("built")).unwrap();
+        symlink("built", directory.join("dist")).unwrap();
+        run(&mut fnscaffold(&directory, &["pack"])).expect(0);
+    }
+
+    /// A device that ends at once stands for those that do not.
+    #[test]
+    fn what_may_have_no_end_is_not_read() {
+        for (path, verbs) in [
+            ("function.toml", &["check", "pack", "verify", "invoke"][..]),
+            (".fnignore", &["check", "pack", "verify", "invoke"]),
+            ("dist/version.json", &["check", "verify"]),
+            ("dist/index-js.zip", &["check", "pack", "verify", "invoke"]),
         ] {
-            is_refused(path, "FN0404", 4, |directory| symlink(target, directory.join(path)).unwrap());
+            let directory = tempfile::tempdir().unwrap();
+            let directory = directory.path();
+            packed_before(directory);
+            let place = directory.join(path);
+            let told = |verb: &str, what: &str| {
+                let run = run(&mut fnscaffold(directory, &[verb]));
+                assert!(matches!(run.code, 1 | 3), "{verb}, {path}: {}", run.stderr);
+                let told = run.stdout + &run.stderr;
+                assert!(told.contains("FN0501") && told.contains(what), "{verb}, {path}: {told}");
+            };
+            let _ = fs::remove_file(&place);
+            symlink("/dev/null", &place).unwrap();
+            for verb in verbs {
+                told(verb, "neither a file nor a directory");
+            }
+            if !path.ends_with(".zip") {
+                fs::remove_file(&place).unwrap();
+                fs::File::create(&place).unwrap().set_len(65 << 20).unwrap();
+                told("check", "more than 67108864 bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn links_that_loop_or_lead_nowhere_are_refused() {
+        for (path, target, why) in [
+            ("self", "self", ""),
+            ("lib/up", "..", "it leads back to"),
+            ("lib/here", ".", "it leads back to"),
+            ("here", ".", "it leads back to"),
+            ("gone.js", "nothing.js", "`nothing.js` does not exist"),
+            ("lib/gone", "../nothing/at/all", "`../nothing/at/all` does not exist"),
+            ("through", "index.js/x", ""),
+        ] {
+            let error =
+                is_refused(path, "FN0404", 4, |directory| symlink(target, directory.join(path)).unwrap());
+            assert!(error["why"].as_str().unwrap().contains(why), "{error}");
         }
         let directory = tempfile::tempdir().unwrap();
         packed_before(directory.path());
@@ -206,6 +263,7 @@ mod links_and_special_files {
             assert_eq!(error["code"], "FN0402", "{error}");
             let message = error["message"].as_str().unwrap();
             assert!(message.contains(&name[..4]) && !message.contains(char::is_control), "{message}");
+            assert_eq!(run(&mut fnscaffold(directory.path(), &["pack", "--list"])).expect(4).stdout, "");
         }
         let directory = tempfile::tempdir().unwrap();
         packed_before(directory.path());
@@ -363,6 +421,14 @@ fn nothing_left_to_pack_is_refused() {
     packed_before(directory.path());
     write_all(directory.path(), &[(".fnignore", "*\n")]);
     assert_eq!(refusal(directory.path(), 4)["code"], "FN0409");
+}
+
+#[test]
+fn more_than_the_platform_unpacks_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    fs::File::create(directory.path().join("sparse.bin")).unwrap().set_len(713_031_681).unwrap();
+    assert_eq!(refusal(directory.path(), 4)["code"], "FN0406");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk;
 use crate::outside::packing;
-use crate::outside::stage::Stage;
+use crate::outside::stage::{Stage, judge_dist};
 use crate::outside::terminal::{Format, Terminal};
 
 #[derive(Debug, Args)]
@@ -242,6 +242,7 @@ fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
         return stage.become_directory(target);
     }
     let _turn = context.turn_in(target);
+    judge_dist(target)?;
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;
     for (path, bytes) in sources {

@@ -22,7 +22,7 @@ use crate::outside::disk::{self, Collected, SourceFile};
 use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::progress::Progress;
-use crate::outside::stage::Stage;
+use crate::outside::stage::{Stage, judge_dist};
 use crate::outside::terminal::{Format, Terminal};
 
 #[derive(Debug, Args)]
@@ -117,6 +117,7 @@ impl Pack {
             Level::Best => Some(package::archive_size(files, &Packing { level: Level::Default, ..packing })?),
             _ => None,
         };
+        judge_dist(&context.directory)?;
         let (spec, changed) = if context.dry_run {
             (package::build(&manifest, files, &packing, io::sink())?, false)
         } else {

@@ -6,6 +6,9 @@ use std::io::Write;
 
 use crate::model::finding::{self, Result};
 
+/// Bytes of a list of packages.
+const LIST_LIMIT: usize = 8 << 20;
+
 /// Files by `/`-separated name. Nothing is read before it is asked for: an archive may hold thousands.
 pub trait Sources {
     /// Every file's name, in order.
@@ -15,6 +18,12 @@ pub trait Sources {
 
     /// The bytes of a file, or nothing when there is none or it cannot be read.
     fn read(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+
+    /// The bytes of a file that lists or describes packages. What is made of it takes many times as many, so
+    /// of a longer one than anybody writes there is nothing.
+    fn read_list(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.read(name).filter(|bytes| bytes.len() <= LIST_LIMIT)
+    }
 
     /// Writes the bytes of a file of any size to `out`.
     ///

@@ -505,6 +505,19 @@ mod tests {
     }
 
     #[test]
+    fn two_files_are_not_written_as_one() {
+        let layout = [
+            ("nodejs/a.toml", facts("['nodejs16']")),
+            ("nodejs/a/index.js", "1".to_owned()),
+            ("nodejs/a/index.js.hbs", "2".to_owned()),
+        ];
+        let layout: Vec<_> = layout.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let templates = Templates::from_files(files(&layout)).unwrap();
+        let problem = templates.by_name("nodejs/a").unwrap().render(&VARIABLES).unwrap_err();
+        assert_eq!(problem.rule.id, "FN0801");
+    }
+
+    #[test]
     fn files_without_the_ending_are_copied() {
         let layout = [("nodejs/a.toml", facts("['nodejs16']")), ("nodejs/a/index.js", "{{raw}}".to_owned())];
         let layout: Vec<_> = layout.iter().map(|(path, text)| (*path, text.as_str())).collect();

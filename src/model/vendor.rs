@@ -21,7 +21,7 @@ pub fn gives_way(path: &str, sources: &dyn Sources, lang: Lang) -> bool {
         Lang::Python => path == "requirements.txt",
         Lang::Nodejs => match path {
             "package-lock.json" | "npm-shrinkwrap.json" => true,
-            "package.json" => !node_reads(&sources.read(path).unwrap_or_default()),
+            "package.json" => !node_reads(&sources.read_list(path).unwrap_or_default()),
             _ => path.starts_with("node_modules/"),
         },
     }
@@ -44,20 +44,17 @@ pub fn packages(archive: &dyn Sources, lang: Lang) -> BTreeSet<String> {
             let records = archive.names().into_iter().filter(|name| {
                 name.strip_suffix(".dist-info/RECORD").is_some_and(|distribution| !distribution.contains('/'))
             });
-            let texts: Vec<_> = records.filter_map(|name| archive.read(name)).collect();
             let mut packages = BTreeSet::new();
-            for text in &texts {
+            for text in records.filter_map(|name| archive.read_list(name)) {
                 // Each line is a path, its hash and its size (PEP 376); a path with a comma is quoted.
-                for line in String::from_utf8_lossy(text).lines() {
+                for line in String::from_utf8_lossy(&text).lines() {
                     let path = match line.strip_prefix('"') {
                         Some(quoted) => quoted.split('"').next(),
                         None => line.split(',').next(),
                     };
-                    let path = path.unwrap_or_default();
-                    packages.insert(first_part(path).to_owned());
+                    packages.extend(path.filter(|path| archive.has(path)).map(first_part).map(str::to_owned));
                 }
             }
-            packages.remove("..");
             packages
         }
     }
@@ -102,6 +99,7 @@ mod tests {
         let archive = files(&[
             ("index.py", ""),
             ("requests/__init__.py", ""),
+            ("six, py", ""),
             (
                 "requests-2.0.dist-info/RECORD",
                 "../../bin/x,,\nrequests/__init__.py,sha256=x,1\n\"six, py\",,\nrequests-2.0.dist-info/RECORD,,\n",

@@ -20,6 +20,9 @@ use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
 use crate::outside::{packing, terminal};
 
+/// Bytes of a stranger's file that are read into memory at once.
+const HELD_LIMIT: u64 = 64 << 20;
+
 /// A finding for what the operating system said about `path`.
 pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> {
     let fix = match error.kind() {
@@ -56,7 +59,7 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// # Errors
 /// [`finding::IO`] for any other reason.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match read_whole(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(io_finding("read", path, &error)),
@@ -68,11 +71,30 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// [`finding::IO`] for any other reason.
 pub fn open_if_there(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
+    match open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(io_finding("open", path, &error)),
     }
+}
+
+/// Opens what a stranger may have put there: a FIFO would wait for its writer, a device may have no end.
+fn open(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        File::open(path)
+    } else {
+        Err(io::Error::other("it is neither a file nor a directory"))
+    }
+}
+
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(HELD_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > HELD_LIMIT {
+        return Err(io::Error::other(format!("it has more than {HELD_LIMIT} bytes")));
+    }
+    Ok(bytes)
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -171,7 +193,8 @@ impl Read for Watched<'_> {
         // Most files are read in one go, and then need not be asked for more.
         if count < buffer.len() && (count == 0 || self.read == self.source.size) {
             let now = self.file.metadata()?;
-            if now.len() != self.source.size || now.modified().ok() != self.source.modified {
+            // A length that changed before the last byte was read is noticed by who counts them.
+            if now.modified().ok() != self.source.modified {
                 return Err(archive::ChangedWhileRead.into());
             }
             self.is_at_end = true;
@@ -359,7 +382,7 @@ impl Sources for Files {
     }
 
     fn read(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        fs::read(self.0.get(name)?).ok().map(Cow::Owned)
+        read_whole(self.0.get(name)?).ok().map(Cow::Owned)
     }
 
     fn has_directory(&self, name: &str) -> bool {
@@ -371,7 +394,8 @@ impl Files {
     /// # Errors
     /// [`finding::IO`].
     pub fn read_all(self) -> Result<BTreeMap<String, Vec<u8>>> {
-        self.0.into_iter().map(|(name, place)| Ok((name, read(&place)?))).collect()
+        let read = |place: PathBuf| read_whole(&place).map_err(|error| io_finding("read", &place, &error));
+        self.0.into_iter().map(|(name, place)| Ok((name, read(place)?))).collect()
     }
 }
 

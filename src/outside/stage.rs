@@ -206,6 +206,26 @@ impl Stage {
     }
 }
 
+/// Whether `dist/` is inside the function directory: whoever gave it to us could have a link there, through
+/// which files elsewhere would be replaced.
+///
+/// # Errors
+/// [`finding::LINK_ESCAPES`].
+pub fn judge_dist(function_directory: &Path) -> Result<()> {
+    let dist = function_directory.join(DIST);
+    let (Ok(root), Ok(target)) = (fs::canonicalize(function_directory), fs::canonicalize(&dist)) else {
+        return Ok(());
+    };
+    if target.starts_with(root) {
+        return Ok(());
+    }
+    Err(finding::LINK_ESCAPES
+        .finding(format!("the link `{DIST}` leaves the function directory"))
+        .why(format!("what is written there would replace files in `{}`", target.display()))
+        .fix("remove it: a directory is made in its place")
+        .at(DIST))
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         // Signals may come again: what is still there is removed now.
@@ -293,4 +313,23 @@ fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_spec_never_stands_beside_the_archive_of_another() {
+        let (stage, dist) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ours = ["index-js.zip", "version.json"];
+        for name in ours {
+            fs::write(dist.path().join(name), "old").unwrap();
+        }
+        fs::write(stage.path().join(ours[0]), "new").unwrap();
+        // It ends in the middle: there is no new version.json.
+        assert!(replace_one_by_one(stage.path(), dist.path(), &ours).is_err());
+        assert_eq!(fs::read(dist.path().join(ours[0])).unwrap(), b"new");
+        assert!(!dist.path().join(ours[1]).exists());
+    }
 }

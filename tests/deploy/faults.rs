@@ -21,6 +21,19 @@ fn an_unknown_certificate_is_refused_at_once() {
     assert!(scene.server.state().requests.is_empty());
 }
 
+#[test]
+fn a_token_follows_no_redirect() {
+    let scene = Scene::small();
+    for status in [301, 302, 303, 307, 308] {
+        let elsewhere = format!("{}/elsewhere", scene.server.url);
+        scene.server.fault("*", 1, Fault::Status(status, Some(elsewhere)));
+        let run = scene.run(&["deploy"]).expect(5);
+        assert!(run.stderr.contains("FN0901"), "{run:?}");
+    }
+    let requests = &scene.server.state().requests;
+    assert!(requests.len() == 5 && requests.iter().all(|line| !line.contains("elsewhere")), "{requests:?}");
+}
+
 /// Every fault of a request that comes once.
 fn faults() -> Vec<Fault> {
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));

@@ -14,7 +14,7 @@ use crate::api::{answer, error};
 /// What happens to a request instead of the right answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// Refused with this status, nothing done. The text is the value of Retry-After.
+    /// Refused with this status, nothing done. The text is the value of Retry-After, or of Location.
     Status(u16, Option<String>),
     /// 500, after it was done.
     BrokenAfter,
@@ -237,8 +237,9 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) {
         let mut extra = String::new();
         let (status, answer) = match &fault {
             Some(Fault::Status(status, wait)) => {
-                if let Some(wait) = wait {
-                    extra = format!("Retry-After: {wait}\r\n");
+                if let Some(value) = wait {
+                    let name = if (300..400).contains(status) { "Location" } else { "Retry-After" };
+                    extra = format!("{name}: {value}\r\n");
                 }
                 (*status, error(14, "try again later").to_string().into_bytes())
             }

@@ -2,7 +2,7 @@
 //! its parts, and nothing said twice in two ways. What one tool would see in an archive and another
 //! would not, is found here. APPNOTE.TXT of PKWARE names the parts and their fields.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use memchr::memmem;
@@ -17,8 +17,9 @@ const DIRECTORY_LIMIT: u64 = 32 << 20;
 /// Entries that are read into memory.
 const ENTRY_LIMIT: u64 = 128 << 10;
 
-/// Bytes of the fixed part of a local header.
+/// Bytes of the fixed part of a local header, and of one in the directory.
 const LOCAL: usize = 30;
+const CENTRAL: usize = 46;
 
 /// The directory of an archive.
 #[derive(Debug)]
@@ -39,15 +40,15 @@ pub(super) fn locate<R: Read + Seek>(reader: &mut R) -> Result<Directory> {
     read.map_err(|error| failed(&error))?;
     let found = memmem::rfind_iter(&tail, END).find_map(|at| {
         let (end, comment) = tail[at..].split_at_checked(END_LENGTH)?;
-        (number(&end[20..]) == comment.len() as u64).then_some((at, end, comment))
+        (number(&end[20..]) == comment.len() as u64).then_some((at, end))
     });
-    let Some((at, end, comment)) = found else {
+    let Some((at, end)) = found else {
         return Err(unreadable("the archive does not end as a ZIP file does")
             .why("it is no ZIP file, it was cut off, or something was appended to it"));
     };
-    if memmem::find(comment, END).is_some() {
+    if memmem::find(&tail[at + 1..], END).is_some() {
         return Err(unreadable("the archive has two ends")
-            .why("its comment holds the mark of a ZIP file's end, so tools could see different files"));
+            .why("the mark of a ZIP file's end comes again in it, so tools could see different files"));
     }
     let at = start + at as u64;
     let short = End { disks: number(&end[4..6]) | number(&end[6..8]), ..End::read(&end[8..20], 2, 4) };
@@ -92,14 +93,13 @@ impl End {
     }
 }
 
-/// The end in ZIP64's form and its place, when the short one at `at` refers to it.
+/// The end in ZIP64's form and its place, when one stands before the short one at `at`: some tools take
+/// it even where the short one does not refer to it.
 fn long_end<R: Read + Seek>(reader: &mut R, short: &End, at: u64) -> Result<Option<(End, u64)>> {
     const LOCATOR_LENGTH: u64 = 20;
     const LONG_LENGTH: u64 = 56;
     let full = |value: u64, bytes: u32| value == u64::MAX >> (64 - 8 * bytes);
-    let is_long =
-        full(short.entries, 2) || full(short.entries_here, 2) || full(short.size, 4) || full(short.offset, 4);
-    let Some(locator_at) = at.checked_sub(LOCATOR_LENGTH).filter(|_| is_long) else { return Ok(None) };
+    let Some(locator_at) = at.checked_sub(LOCATOR_LENGTH) else { return Ok(None) };
     let locator: [u8; LOCATOR_LENGTH as usize] = read_at(reader, locator_at)?;
     if !locator.starts_with(b"PK\x06\x07") {
         return Ok(None);
@@ -138,15 +138,7 @@ pub(super) fn check<R: Read + Seek>(
     for index in 0..metadata.len() {
         entries.push(metadata.entry(index).map_err(|error| super::wrong(&error))?);
     }
-    let mut directory_end = directory.range.start;
-    if let Some(last) = entries.last() {
-        let lengths: [u8; 6] = read_at(reader, last.central_header_start().saturating_add(28))?;
-        let variable: u64 = lengths.chunks(2).map(number).sum();
-        directory_end = last.central_header_start().saturating_add(46 + variable);
-    }
-    if directory_end != directory.range.end {
-        return Err(unreadable("the archive's directory lists more, or less, than its end says"));
-    }
+    check_directory(reader, &entries, directory)?;
     entries.sort_by_key(ZipFileEntry::header_start);
     let mut end = 0;
     for (index, entry) in entries.iter().enumerate() {
@@ -155,9 +147,6 @@ pub(super) fn check<R: Read + Seek>(
             return Err(misplaced(entry));
         }
         end = end_of(reader, entry, next)?;
-        if end > next {
-            return Err(misplaced(entry));
-        }
     }
     if end != directory.range.start {
         return Err(unreadable("the archive has bytes that belong to no entry")
@@ -166,18 +155,48 @@ pub(super) fn check<R: Read + Seek>(
     Ok(())
 }
 
+/// Whether the directory is nothing but `entries`, under the names that they have.
+fn check_directory<R: Read + Seek>(
+    reader: &mut R,
+    entries: &[ZipFileEntry<'_>],
+    directory: &Directory,
+) -> Result<()> {
+    let mut reader = BufReader::new(reader);
+    let mut end = directory.range.start;
+    reader.seek(SeekFrom::Start(end)).map_err(|error| failed(&error))?;
+    for entry in entries {
+        let mut header = [0; CENTRAL];
+        reader.read_exact(&mut header).map_err(|error| failed(&error))?;
+        let lengths = [28, 30, 32].map(|at| number(&header[at..at + 2]));
+        check_name(&mut reader, lengths[0], entry)?;
+        let rest = lengths[1] + lengths[2];
+        reader.seek_relative(rest as i64).map_err(|error| failed(&error))?;
+        end += CENTRAL as u64 + lengths[0] + rest;
+    }
+    if end != directory.range.end {
+        return Err(unreadable("the archive's directory lists more, or less, than its end says"));
+    }
+    Ok(())
+}
+
+/// Whether a header, from where its name of `length` bytes begins, calls `entry` as the zip crate does, which
+/// takes the name from an extra field where there is one: some tools ignore those.
+fn check_name(reader: &mut impl Read, length: u64, entry: &ZipFileEntry<'_>) -> Result<()> {
+    let mut name = vec![0; length as usize];
+    reader.read_exact(&mut name).map_err(|error| failed(&error))?;
+    if name == entry.name_raw() {
+        return Ok(());
+    }
+    Err(unreadable("an entry has two names")
+        .why("tools that do not know one of its fields would give the file another name")
+        .at(shown(&String::from_utf8_lossy(entry.name_raw()))))
+}
+
 /// Where `entry` ends; the part after it begins at `next`.
 fn end_of<R: Read + Seek>(reader: &mut R, entry: &ZipFileEntry<'_>, next: u64) -> Result<u64> {
     let header: [u8; LOCAL] = read_at(reader, entry.header_start())?;
     let (name, extra) = (number(&header[26..28]), number(&header[28..30]));
-    let mut local_name = vec![0; name as usize];
-    reader.read_exact(&mut local_name).map_err(|error| failed(&error))?;
-    // The zip crate has compared the names that the extra fields may give; some tools ignore those.
-    if local_name != entry.name_raw() {
-        return Err(unreadable("an entry has two names")
-            .why("tools that do not know one of its fields would give the file another name")
-            .at(shown(&String::from_utf8_lossy(entry.name_raw()))));
-    }
+    check_name(reader, name, entry)?;
     let data = entry.header_start().saturating_add(LOCAL as u64 + name + extra);
     let end = data.saturating_add(entry.compressed_size());
     if !entry.flags().is_using_data_descriptor() || end > next {

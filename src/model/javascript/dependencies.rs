@@ -48,7 +48,7 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
 /// # Errors
 /// [`finding::PACKAGE_JSON_INVALID`].
 fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
-    let Some(bytes) = sources.read(PACKAGE) else { return Ok(None) };
+    let Some(bytes) = sources.read_list(PACKAGE) else { return Ok(None) };
     let invalid = |message: String| {
         finding::PACKAGE_JSON_INVALID
             .finding(message)
@@ -241,7 +241,7 @@ impl Judge<'_> {
     }
 
     fn locked(&self, name: &str) -> Option<String> {
-        let bytes = self.graph.sources.read(LOCK)?;
+        let bytes = self.graph.sources.read_list(LOCK)?;
         let lock: Json = serde_json::from_slice(strip_mark(&bytes)).ok()?;
         let key = format!("node_modules/{name}");
         let entry = lock.get("packages").and_then(|packages| packages.get(&key));

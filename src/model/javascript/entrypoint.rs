@@ -88,9 +88,9 @@ fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Problem> 
                 .at(path)
                 .line(*line),
         ),
-        Some(Trouble::TooDeep) => findings.push(
+        Some(Trouble::TooMuch) => findings.push(
             finding::ENTRYPOINT_UNKNOWN
-                .finding(format!("`{path}` is nested too deeply to be read"))
+                .finding(format!("`{path}` is nested too deeply, or too long, to be read"))
                 .fix("`fnscaffold check --load` loads it under the real interpreter")
                 .at(path),
         ),

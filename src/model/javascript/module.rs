@@ -58,13 +58,14 @@ impl Module {
 
     /// Reads the file `path`, which need not be there.
     pub fn read(sources: &dyn Sources, path: &str) -> Self {
-        let bytes = sources.read(path).unwrap_or_default();
         if path.ends_with(".json") {
+            let bytes = sources.read_list(path).unwrap_or_default();
             return Self::new(Format::Other, json(&bytes));
         }
         if path.ends_with(".node") {
             return Self::new(Format::Other, Value::unknown());
         }
+        let bytes = sources.read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(strip_mark(&bytes));
         if path.ends_with(".mjs") {
             return Self::of_module(&text, Because::Extension).unwrap_or_else(Self::of_trouble);

@@ -14,6 +14,9 @@ use crate::model::javascript::nesting::{self, Nesting};
 /// bundlers write comes near.
 const BRACKETS_MAX: usize = 500;
 
+/// Bytes of a text that is still read: its tree takes some fifty times as many.
+const SIZE_MAX: usize = 16 << 20;
+
 /// Bytes of stack for one open bracket: three times the most that the parser and the visitors were
 /// measured to take without optimisation.
 const BRACKET_STACK: usize = 16 << 10;
@@ -38,8 +41,8 @@ pub enum Trouble {
         line: u32,
         message: String,
     },
-    /// Nested too deep to be read without risk.
-    TooDeep,
+    /// Nested too deep, or too long, to be read without risk.
+    TooMuch,
 }
 
 /// The lines of a text, to tell an offset's.
@@ -69,14 +72,17 @@ pub fn read<T: Send>(
     goal: Goal,
     summarize: impl FnOnce(&Program<'_>, &Lines) -> T + Send,
 ) -> Result<T, Trouble> {
-    let stack = stack(nesting::measure(text)).ok_or(Trouble::TooDeep)?;
+    if text.len() > SIZE_MAX {
+        return Err(Trouble::TooMuch);
+    }
+    let stack = stack(nesting::measure(text)).ok_or(Trouble::TooMuch)?;
     thread::scope(|scope| {
         thread::Builder::new()
             .stack_size(stack)
             .spawn_scoped(scope, || parse(text, goal, summarize))
             .ok()
             .and_then(|worker| worker.join().ok())
-            .unwrap_or(Err(Trouble::TooDeep))
+            .unwrap_or(Err(Trouble::TooMuch))
     })
 }
 

@@ -84,7 +84,7 @@ fn below(directory: &str, name: &str) -> String {
 
 /// A directory's package.json, if it is there and parses.
 pub fn package(sources: &dyn Sources, directory: &str) -> Option<Json> {
-    let bytes = sources.read(&below(directory, "package.json"))?;
+    let bytes = sources.read_list(&below(directory, "package.json"))?;
     serde_json::from_slice(strip_mark(&bytes)).ok()
 }
 

@@ -89,7 +89,7 @@ impl Reader<'_> {
         if !self.read.insert((path.to_owned(), role)) {
             return;
         }
-        let Some(bytes) = self.sources.read(path) else { return };
+        let Some(bytes) = self.sources.read_list(path) else { return };
         let Ok(text) = str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) else {
             let finding = finding::REQUIREMENTS_INVALID
                 .finding(format!("`{path}` is not UTF-8"))

@@ -210,7 +210,8 @@ fn check_depth(path: &str, text: &str) -> Result<(), Unparsed> {
             return Ok(());
         }
         depth.count(kind);
-        if depth.chains.len() > BRACKETS_MAX {
+        // The first is the line's own.
+        if depth.chains.len() > BRACKETS_MAX + 1 {
             return Err(Unparsed::Broken(broken(path, 1, "too many nested parentheses")));
         }
         if depth.indents >= INDENTS_MAX {

@@ -640,6 +640,25 @@ fn judge_all(sources: &Files, entrypoint: &str) {
     handlers(sources);
 }
 
+/// As CPython does.
+#[test]
+fn what_python_does_not_parse_is_told() {
+    let indented = |levels: usize| -> String {
+        (0..levels).map(|level| format!("{}if 1:\n", " ".repeat(level))).collect::<String>()
+            + &format!("{}pass\n", " ".repeat(levels))
+    };
+    for (text, found) in [
+        (indented(99), MISSING),
+        (indented(100), SYNTAX),
+        (format!("{}1{}", "(".repeat(200), ")".repeat(200)), MISSING),
+        (format!("{}1{}", "(".repeat(201), ")".repeat(201)), SYNTAX),
+        ("#".repeat((16 << 20) + 1), UNKNOWN),
+    ] {
+        let found_in = names(&entry(&files(&[("index.py", &text)]), "index.handler"));
+        assert_eq!(found_in, [found], "{}", &text[..text.len().min(100)]);
+    }
+}
+
 #[test]
 fn nesting_does_not_overflow_the_stack() {
     let times = |text: &str, count: usize| text.repeat(count);

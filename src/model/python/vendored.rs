@@ -33,7 +33,7 @@ impl Vendored {
         let distribution = label.split('-').next().unwrap_or_default().trim_end_matches(".egg");
         let distribution = distributions::normalised(distribution);
         let text = |file: &str| {
-            let bytes = finder.sources.read(&format!("{info}/{file}"))?;
+            let bytes = finder.sources.read_list(&format!("{info}/{file}"))?;
             Some(String::from_utf8_lossy(&bytes).into_owned())
         };
         let mut modules: BTreeSet<String> = BTreeSet::new();

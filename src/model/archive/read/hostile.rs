@@ -7,28 +7,25 @@ use super::*;
 
 #[test]
 fn unsafe_names_are_refused() {
-    for name in [
-        "../x",
-        "a/../../x",
-        "a/..",
-        "/etc/passwd",
-        "c:/x",
-        "c:x",
-        "..\\x",
-        "a\\b",
-        "a//b",
-        "./a",
-        "a/.",
-        "",
-        "/",
-        "a\nb",
-        "a\0b",
-        "a//",
-    ] {
-        refused_part(stored(name, b""), "the path");
+    let leaves = ["../x", "a/../../x", "a/..", ".."].map(|name| (name, "leaves its directory"));
+    let piece = ["a//b", "./a", "a/.", "a//"].map(|name| (name, "has an empty or `.` piece"));
+    let control = ["a\nb", "a\0b", "a\x7f", "a\u{85}"].map(|name| (name, "holds a control character"));
+    for (name, message) in leaves.into_iter().chain(piece).chain(control).chain([
+        ("/etc/passwd", "is absolute"),
+        ("c:/x", "begins with a drive letter"),
+        ("c:x", "begins with a drive letter"),
+        ("..\\x", "holds a backslash"),
+        ("a\\b", "holds a backslash"),
+        ("", "is empty"),
+        ("/", "is empty"),
+        (&"a".repeat(65_490), "is longer than a ZIP file can store"),
+    ]) {
+        refused_part(stored(name, b""), message);
     }
     let problem = open(&zip(&[stored("a\x1b[2Jb", b"")])).unwrap_err();
     assert!(!format!("{} {:?}", problem.message, problem.path).contains('\x1b'));
+    let problem = open(&zip(&[stored(&"a/../".repeat(9_999), b"")])).unwrap_err();
+    assert!(problem.message.len() + problem.path.unwrap().len() < 600);
 }
 
 #[test]
@@ -54,17 +51,27 @@ fn a_name_stands_for_one_file() {
 #[test]
 fn a_second_name_is_refused() {
     refused_part(stored("a", b"").with(|part| part.local_name = b"b".to_vec()), "");
-    // Info-ZIP's field for a UTF-8 name beside another one (APPNOTE.TXT 4.6.9).
+    // Info-ZIP's field for a UTF-8 name beside another one (APPNOTE.TXT 4.6.9), to which a checksum binds it:
+    // these two share theirs.
+    let names =
+        [b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.js", b"AaaaaaAaaAAaaaaaAaaaAAAaAAaAAaAAAaaaaaaa.js"];
+    let sum = crc32fast::hash(names[0]);
+    assert_eq!(sum, crc32fast::hash(names[1]));
     let mut field = Vec::new();
-    put(&mut field, 2, [0x7075, 5 + 6]);
+    put(&mut field, 2, [0x7075, 5 + 43]);
     put(&mut field, 1, [1]);
-    put(&mut field, 4, [u64::from(crc32fast::hash(b"aaa.js"))]);
-    field.extend(b"AAA.JS");
-    let named = stored("aaa.js", b"").with(|part| {
-        part.extra = field.clone();
-        part.local_extra = field;
-    });
-    refused_part(named, "two names");
+    put(&mut field, 4, [u64::from(sum)]);
+    field.extend(names[0]);
+    let named = |raw: &[u8], local: &[u8]| {
+        part(raw, STORED, b"", Vec::new()).with(|part| {
+            part.local_name = local.to_owned();
+            (part.extra, part.local_extra) = (field.clone(), field.clone());
+        })
+    };
+    accepted(&[named(names[0], names[0])], &[(str::from_utf8(names[0]).unwrap(), b"")]);
+    for (raw, local) in [(1, 1), (0, 1), (1, 0)] {
+        refused_part(named(names[raw], names[local]), "two names");
+    }
 }
 
 #[test]
@@ -108,6 +115,7 @@ fn content_that_is_not_what_both_headers_say_is_refused() {
         refused_part(stored("a", content).with(both(change)), "");
     }
     refused_part(deflated("a", content).with(|part| part.data[0] = 0xff), "damaged");
+    refused_part(stored("a", content).with(both(|sums| sums.size -= 1)), "has two sizes");
 }
 
 #[test]
@@ -133,6 +141,8 @@ fn only_files_and_directories_are_unpacked() {
         refused_part(with("a", 0o040_755), "is a file and a directory");
         refused_part(with("a/", 0o100_644), "is a file and a directory");
         refused_part(with("a/", 0), "is a file and a directory");
+        let empty = |part: &mut Part| (part.made_by, part.attributes) = (made_by, 0o100_644 << 16);
+        refused_part(stored("a/", b"").with(empty), "is a file and a directory");
     }
     // Without a mode, as Java and others write it.
     let plain = |part: Part| part.with(|part| (part.made_by, part.attributes) = (20, 0));
@@ -149,12 +159,14 @@ fn bytes_of_no_entry_are_refused() {
     let [entries, list, end] = pieces(&parts);
     accepted(&parts, &[("a", b"1"), ("b", b"2")]);
     let shifted = self::end(2, list.len() as u64, entries.len() as u64 + 4, b"");
+    let longer = self::end(2, list.len() as u64 + 4, entries.len() as u64, b"");
     for (bytes, message) in [
         ([b"junk", entries.as_slice(), &list, &end].concat(), "does not lie where its end says"),
         ([b"junk", entries.as_slice(), &list, &shifted].concat(), ""),
         ([entries.as_slice(), b"junk", &list, &shifted].concat(), "belong to no entry"),
         ([entries.as_slice(), b"junk", &list, &end].concat(), "does not lie where its end says"),
         ([entries.as_slice(), &list, b"junk", &end].concat(), "does not lie where its end says"),
+        ([entries.as_slice(), &list, b"junk", &longer].concat(), "lists more, or less"),
         ([entries.as_slice(), &list, &end, b"j"].concat(), "does not end"),
         ([entries.as_slice(), &list, &end, &end].concat(), "does not lie where its end says"),
     ] {
@@ -163,6 +175,8 @@ fn bytes_of_no_entry_are_refused() {
     let hidden = parts[0].clone().with(|part| part.is_listed = false);
     refused(&zip(&[parts[1].clone(), hidden.clone(), stored("c", b"")]), "");
     refused(&zip(&[hidden, parts[1].clone()]), "");
+    let behind = |part: &mut Part| part.descriptor = b"junk".to_vec();
+    refused_part(stored("a", b"1").with(behind), "does not lie where the directory says");
 }
 
 #[test]
@@ -175,6 +189,9 @@ fn a_comment_is_passed_over() {
     assert_eq!(contents(&commented(b"made by hand")).unwrap().len(), 1);
     assert_eq!(contents(&commented(&[b'x'; 0xffff])).unwrap().len(), 1);
     refused(&commented(b"PK\x05\x06"), "two ends");
+    // The length of the comment, 0x4b50, is the first half of the mark.
+    let straddling = [b"\x05\x06".as_slice(), &[0; 0x4b50 - 2]].concat();
+    refused(&commented(&straddling), "two ends");
     // A whole other archive in the comment: the last end counts, and its archive is not all there is.
     refused(&commented(&zip(&[stored("b", b"2")])), "does not lie where its end says");
 }
@@ -190,9 +207,22 @@ fn the_end_must_list_what_there_is() {
     for (size, offset) in [(size - 1, offset), (size + 1, offset - 1), (size - 47, offset + 47)] {
         refused(&[entries.as_slice(), &list, &end(2, size, offset, b"")].concat(), "");
     }
-    let mut several = end(2, size, offset, b"");
-    several[4] = 1;
-    refused(&[entries.as_slice(), &list, &several].concat(), "one part of several");
+    for at in [4, 6, 8] {
+        let mut several = end(2, size, offset, b"");
+        several[at] ^= 1;
+        refused(&[entries.as_slice(), &list, &several].concat(), "one part of several");
+    }
+    // The zip crate looks on where no directory begins, and finds an archive in the archive.
+    let inner = zip(&[stored("c", b"3")]);
+    let [entries, list, _] = pieces(&[stored("inner.zip", &inner)]);
+    let nowhere = vec![0; list.len()];
+    let end = end(1, list.len() as u64, entries.len() as u64, b"");
+    let mut bytes = [entries, nowhere, end].concat();
+    let start = 30 + "inner.zip".len();
+    let place = start + inner.len() - 6;
+    let directory = u32::from_le_bytes(bytes[place..place + 4].try_into().unwrap()) + start as u32;
+    bytes[place..place + 4].copy_from_slice(&directory.to_le_bytes());
+    refused(&bytes, "two directories");
 }
 
 #[test]
@@ -206,10 +236,31 @@ fn a_long_end_must_agree_with_the_short_one() {
     let (long, short) = sound.split_at(76);
     let partly = [long, &[&short[..8], &[2, 0, 2, 0], &short[12..]].concat()].concat();
     assert_eq!(contents(&with(&partly)).unwrap().len(), 2);
-    for at in [4, 16, 20, 24, 32, 40, 48, 56 + 4, 56 + 8, 76 + 4] {
-        let mut end = sound.clone();
+    let changed = |at: usize| {
+        let mut end = partly.clone();
         end[at] ^= 1;
-        refused(&with(&end), "");
+        with(&end)
+    };
+    let (parts, ends) = ("one part of several", "two ends do not agree");
+    for (at, message) in [(0, ends), (4, ends), (16, parts), (20, parts), (24, ends), (32, ends)]
+        .into_iter()
+        .chain([(56 + 4, parts), (56 + 8, ends), (76 + 4, parts), (76 + 6, parts), (76 + 8, ends)])
+        .chain([(76 + 10, ends)])
+    {
+        refused(&changed(at), message);
+    }
+    for at in [40, 48] {
+        refused(&changed(at), "does not lie where its end says");
+    }
+    // Some tools follow the locator, others take what stands before it.
+    refused(&with(&[&long[..56], &sound].concat()), ends);
+    // All of the short one counts too, where it says anything.
+    let whole = end(2, size, offset, b"");
+    assert_eq!(contents(&with(&[long, &whole].concat())).unwrap().len(), 2);
+    for at in [8, 10, 12, 16] {
+        let mut end = whole.clone();
+        end[at] ^= 1;
+        refused(&with(&[long, &end].concat()), ends);
     }
     for (count, size, offset) in [(3, size, offset), (2, size - 1, offset), (u64::MAX, u64::MAX, u64::MAX)] {
         let mut end = long_end(2, size, offset);
@@ -218,13 +269,24 @@ fn a_long_end_must_agree_with_the_short_one() {
         end[24..56].copy_from_slice(&fields);
         refused(&with(&end), "");
     }
+    // One that the short one does not refer to, as a comment in the directory: Python takes it all the same.
+    let listed = list.len() as u64;
+    let mut commented = list.clone();
+    let last = commented.len() - 46 - 1;
+    commented[last + 32] = 76;
+    let hidden = long_end(1, listed / 2, offset);
+    let short = end(2, listed + 76, offset, b"");
+    refused(&[entries.as_slice(), &commented, &hidden[..76], &short].concat(), ends);
 }
 
 #[test]
 fn more_entries_than_memory_is_for_are_refused() {
     let [entries, list, _] = pieces(&[stored("a", b"1")]);
     let end = long_end(1 << 40, list.len() as u64, entries.len() as u64);
-    refused(&[entries, list, end].concat(), "the archive lists");
+    refused(&[entries.as_slice(), &list, &end].concat(), "the archive lists");
+    let padded = [list, vec![0; 32 << 20]].concat();
+    let end = self::end(1, padded.len() as u64, entries.len() as u64, b"");
+    refused(&[entries, padded, end].concat(), "the archive lists");
 }
 
 #[test]

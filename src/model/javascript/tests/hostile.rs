@@ -5,6 +5,16 @@ use proptest::prelude::*;
 use crate::model::javascript::handlers;
 use crate::model::javascript::tests::{Files, depend, files, judge, told};
 
+/// A tree of so much would fill the memory.
+#[test]
+fn what_is_too_long_is_unknown() {
+    let long = format!("exports.main = () => 1;{}", ";".repeat(16 << 20));
+    assert_eq!(
+        told(&judge(&files(&[("index.js", &long)]), "nodejs22", "index.main")),
+        ["entrypoint-unknown index.js"]
+    );
+}
+
 /// Inputs that would take a recursive parser, or us, arbitrarily deep or long.
 #[test]
 fn no_nesting_overflows_the_stack() {
@@ -66,9 +76,14 @@ fn no_nesting_overflows_the_stack() {
 
 #[test]
 fn what_is_nested_too_deeply_is_unknown() {
-    let text = format!("exports.handler = () => {}1{};", "(".repeat(5_000), ")".repeat(5_000));
-    let sources = files(&[("index.js", &text)]);
-    assert_eq!(told(&judge(&sources, "nodejs22", "index.handler")), ["entrypoint-unknown index.js"]);
+    let brackets = ("(".repeat(5_000), ")".repeat(5_000));
+    // A stack for as many would take more than there may be.
+    let tokens = ("!".repeat(300_000), String::new());
+    for (open, close) in [brackets, tokens] {
+        let text = format!("exports.handler = () => {open}1{close};");
+        let sources = files(&[("index.js", &text)]);
+        assert_eq!(told(&judge(&sources, "nodejs22", "index.handler")), ["entrypoint-unknown index.js"]);
+    }
 }
 
 proptest! {
