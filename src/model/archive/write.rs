@@ -1,10 +1,10 @@
 //! Files in, a ZIP out: the same bytes for any order of the files, any number of threads, any machine.
 //!
-//! Workers read, judge and compress entries; the calling thread appends them in the order of their
-//! names. The container is written by the `zip` crate: an entry reaches it as a ZIP entry that is
-//! already compressed and is copied raw, so nothing here decides how a directory of a ZIP looks.
+//! Workers read, judge and compress entries; the calling thread puts them into the container in the order
+//! of their names.
 
 mod buffer;
+mod container;
 mod fail_once;
 mod queue;
 mod worker;
@@ -18,12 +18,10 @@ use libdeflater::CompressionLvl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use zip::read::read_zipfile_from_stream;
-use zip::result::ZipError;
-use zip::write::StreamWriter;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::ZipArchive;
+use zip::result::{ZipError, ZipResult};
 
-use self::fail_once::FailOnce;
+use self::container::{Container, Entry};
 use self::queue::{BEST_BUDGET, BUDGET, Queue};
 use self::worker::{Body, Packed, Worker};
 use crate::model::archive::check_path;
@@ -180,11 +178,12 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
                 .at(entry.path()));
         }
     }
-    let hashing = Hashing::new(FailOnce::new(out));
-    let buffered = BufWriter::with_capacity(OUTPUT, hashing);
-    // Not `ZipWriter::new_stream`: that one would put a data descriptor after each entry.
-    let zip = ZipWriter::new(StreamWriter::new(buffered));
-    let mut archive = Appender { zip, date: options.date, records: Vec::new(), packed: Vec::new() };
+    let buffered = BufWriter::with_capacity(OUTPUT, Hashing::new(out));
+    let mut archive = Appender {
+        container: Container::new(buffered, options.date),
+        records: Vec::with_capacity(sorted.len()),
+        packed: Vec::with_capacity(sorted.len()),
+    };
     let effort: u64 = sorted.iter().map(|entry| entry.size() + FILE_EFFORT).sum();
     let most = if options.level == Level::Best { BEST_WORKERS } else { usize::MAX };
     let workers = usize::try_from(effort / EFFORT_PER_WORKER).unwrap_or(usize::MAX);
@@ -257,76 +256,50 @@ fn pack_in_parallel<C: Content, W: Write>(
 
 /// The archive as it grows.
 struct Appender<W: Write> {
-    zip: ZipWriter<StreamWriter<BufWriter<Hashing<FailOnce<W>>>>>,
-    date: DosDate,
+    container: Container<BufWriter<Hashing<W>>>,
     records: Vec<Record>,
     packed: Vec<u64>,
 }
 
 impl<W: Write> Appender<W> {
     fn append(&mut self, packed: Packed) -> Result<()> {
-        let Packed { record, mode, body } = packed;
-        let appended = match body {
-            Body::Held { method, crc32, data } => {
-                let header = local_header(&record, method, crc32, data.len());
-                let mut entry = header.chain(&*data);
-                read_zipfile_from_stream(&mut entry)
-                    .and_then(|file| file.ok_or(ZipError::FileNotFound))
-                    .and_then(|file| self.zip.raw_copy_file_touch(file, self.date.0, Some(mode)))
-                    .map(|()| data.len() as u64)
-            }
-            Body::Streamed(scratch) => ZipArchive::new(scratch).and_then(|mut one| {
-                let file = one.by_index_raw(0)?;
-                let compressed = file.compressed_size();
-                self.zip.raw_copy_file_touch(file, self.date.0, Some(mode)).map(|()| compressed)
-            }),
-        };
-        let compressed = appended.map_err(|error| unwritable(&error))?;
-        self.packed.push(compressed + headers(&record.path));
-        self.records.push(record);
+        let taken =
+            self.contain(&packed.record, packed.mode, packed.body).map_err(|error| unwritable(&error))?;
+        self.packed.push(taken);
+        self.records.push(packed.record);
         Ok(())
     }
 
+    /// Gives the bytes that the entry takes in the archive.
+    fn contain(&mut self, record: &Record, mode: u32, body: Body) -> ZipResult<u64> {
+        // Below 4 GiB, as every entry is.
+        let (path, size) = (&*record.path, record.size as u32);
+        let entry = match body {
+            Body::Held { method, crc32, data } => {
+                let entry = Entry { path, mode, method, crc32, size, compressed: data.len() as u32 };
+                self.container.begin(&entry)?.write_all(&data)?;
+                entry
+            }
+            Body::Streamed(scratch) => {
+                let mut one = ZipArchive::new(scratch)?;
+                let mut file = one.by_index_raw(0)?;
+                let compressed = file.compressed_size() as u32;
+                let (method, crc32) = (file.compression(), file.crc32());
+                let entry = Entry { path, mode, method, crc32, size, compressed };
+                io::copy(&mut file, self.container.begin(&entry)?)?;
+                entry
+            }
+        };
+        Ok(entry.headers() + u64::from(entry.compressed))
+    }
+
     fn finish(self) -> Result<Written> {
-        let stream = self.zip.finish().map_err(|error| unwritable(&error))?;
-        let mut hashing =
-            stream.into_inner().into_inner().map_err(|error| unwritable(&error.into_error().into()))?;
+        let hashing = self.container.finish().and_then(|out| Ok(out.into_inner()?));
+        let mut hashing = hashing.map_err(|error| unwritable(&error.into()))?;
         hashing.inner.flush().map_err(|error| unwritable(&error.into()))?;
         let (size, sha256) = hashing.finish();
         Ok(Written { size, sha256, entries: self.records, packed: self.packed })
     }
-}
-
-/// Bytes of an entry's two headers (APPNOTE.TXT 4.3.7 and 4.3.12), which both hold its name.
-const fn headers(path: &str) -> u64 {
-    30 + 46 + 2 * path.len() as u64
-}
-
-/// The local header (APPNOTE.TXT 4.3.7) that makes compressed data an entry the `zip` crate can copy.
-/// The crate writes its own from it; its date and its mode come with `raw_copy_file_touch`.
-fn local_header(record: &Record, method: CompressionMethod, crc32: u32, compressed: usize) -> Vec<u8> {
-    const UNIX: u16 = 3 << 8;
-    const UTF_8: u16 = 1 << 11;
-    let (method, version) = match method {
-        CompressionMethod::Stored => (0_u16, 10_u16),
-        _ => (8, 20),
-    };
-    let flags = if record.path.is_ascii() { 0 } else { UTF_8 };
-    let mut header = Vec::with_capacity(30 + record.path.len());
-    header.extend(b"PK\x03\x04");
-    for field in [UNIX | version, flags, method, 0, 0] {
-        header.extend(field.to_le_bytes());
-    }
-    // Both lengths are below 4 GiB: only entries up to `HELD_LIMIT` come here.
-    for field in [crc32, compressed as u32, record.size as u32] {
-        header.extend(field.to_le_bytes());
-    }
-    // `check_path` has seen to the name's length.
-    for field in [record.path.len() as u16, 0] {
-        header.extend(field.to_le_bytes());
-    }
-    header.extend(record.path.as_bytes());
-    header
 }
 
 /// Counts and hashes what passes.
