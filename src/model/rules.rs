@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::archive::Record;
+use crate::model::archive::{Comparing, Record};
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::limits::judge_options;
 use crate::model::manifest::{self, Lines, Manifest};
@@ -198,7 +198,7 @@ pub fn judge_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Opt
     let fix = "write archive and version.json with `fnscaffold pack`";
     match text {
         None => Some(finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path)),
-        Some(text) if text == spec.to_json() => None,
+        Some(text) if is_text_of(spec, text) => None,
         Some(text) => Some(
             finding::VERSION_STALE
                 .finding(format!("`{path}` does not match function.toml and the archive"))
@@ -207,6 +207,12 @@ pub fn judge_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Opt
                 .at(path),
         ),
     }
+}
+
+/// Compares without making another text of the same length.
+fn is_text_of(spec: &VersionSpec, text: &[u8]) -> bool {
+    let mut comparing = Comparing::with(Some(text));
+    spec.write_json(&mut comparing).and_then(|()| comparing.into_verdict()).is_ok_and(|same| same)
 }
 
 #[cfg(test)]
