@@ -1,6 +1,7 @@
 //! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read, Seek};
 
 use crate::model::archive::{Comparing, Record};
 use crate::model::finding::{self, Finding, Severity};
@@ -193,26 +194,37 @@ fn listed<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Option<String> {
     }
 }
 
-/// The text of version.json against the spec that function.toml and the archive make.
-pub fn judge_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Option<Box<Finding>> {
+/// version.json against the spec that function.toml and the archive make. Its text is held only to say
+/// where it differs.
+///
+/// # Errors
+/// What reading it gives.
+pub fn judge_version<R: Read + Seek>(
+    path: &str,
+    standing: Option<R>,
+    spec: &VersionSpec,
+) -> io::Result<Option<Box<Finding>>> {
     let fix = "write archive and version.json with `fnscaffold pack`";
-    match text {
-        None => Some(finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path)),
-        Some(text) if is_text_of(spec, text) => None,
-        Some(text) => Some(
-            finding::VERSION_STALE
-                .finding(format!("`{path}` does not match function.toml and the archive"))
-                .why(version::describe_difference(text, spec))
-                .fix(fix)
-                .at(path),
-        ),
+    let Some(mut standing) = standing else {
+        return Ok(Some(
+            finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path),
+        ));
+    };
+    let mut comparing = Comparing::with(Some(BufReader::new(&mut standing)));
+    spec.write_json(&mut comparing)?;
+    if comparing.into_verdict()? {
+        return Ok(None);
     }
-}
-
-/// Compares without making another text of the same length.
-fn is_text_of(spec: &VersionSpec, text: &[u8]) -> bool {
-    let mut comparing = Comparing::with(Some(text));
-    spec.write_json(&mut comparing).and_then(|()| comparing.into_verdict()).is_ok_and(|same| same)
+    let mut text = Vec::new();
+    standing.rewind()?;
+    standing.read_to_end(&mut text)?;
+    Ok(Some(
+        finding::VERSION_STALE
+            .finding(format!("`{path}` does not match function.toml and the archive"))
+            .why(version::describe_difference(&text, spec))
+            .fix(fix)
+            .at(path),
+    ))
 }
 
 #[cfg(test)]

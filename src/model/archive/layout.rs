@@ -8,7 +8,7 @@ use std::ops::Range;
 use memchr::memmem;
 use zip::read::{ZipArchiveMetadata, ZipFileEntry};
 
-use super::{shown, unreadable};
+use super::{entry_of, shown, unreadable};
 use crate::model::finding::{Finding, Result};
 
 /// Bytes of a directory that are read into memory, some hundred thousand names.
@@ -134,12 +134,14 @@ pub(super) fn check<R: Read + Seek>(
     metadata: &ZipArchiveMetadata,
     directory: &Directory,
 ) -> Result<()> {
-    let mut entries = Vec::with_capacity(metadata.len());
+    // Places and no entries: there may be 100,000, and those are large.
+    let mut places = Vec::with_capacity(metadata.len());
     for index in 0..metadata.len() {
-        entries.push(metadata.entry(index).map_err(|error| super::wrong(&error))?);
+        places.push((entry_of(metadata, index)?.header_start(), index));
     }
     let mut directory_end = directory.range.start;
-    if let Some(last) = entries.last() {
+    if let Some((_, last)) = places.last() {
+        let last = entry_of(metadata, *last)?;
         let lengths: [u8; 6] = read_at(reader, last.central_header_start().saturating_add(28))?;
         let variable: u64 = lengths.chunks(2).map(number).sum();
         directory_end = last.central_header_start().saturating_add(46 + variable);
@@ -147,16 +149,17 @@ pub(super) fn check<R: Read + Seek>(
     if directory_end != directory.range.end {
         return Err(unreadable("the archive's directory lists more, or less, than its end says"));
     }
-    entries.sort_by_key(ZipFileEntry::header_start);
+    places.sort_unstable();
     let mut end = 0;
-    for (index, entry) in entries.iter().enumerate() {
-        let next = entries.get(index + 1).map_or(directory.range.start, ZipFileEntry::header_start);
-        if entry.header_start() != end {
-            return Err(misplaced(entry));
+    for (turn, (start, index)) in places.iter().enumerate() {
+        let next = places.get(turn + 1).map_or(directory.range.start, |(start, _)| *start);
+        let entry = entry_of(metadata, *index)?;
+        if *start != end {
+            return Err(misplaced(&entry));
         }
-        end = end_of(reader, entry, next)?;
+        end = end_of(reader, &entry, next)?;
         if end > next {
-            return Err(misplaced(entry));
+            return Err(misplaced(&entry));
         }
     }
     if end != directory.range.start {
