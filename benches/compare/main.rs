@@ -7,6 +7,7 @@
     reason = "a benchmark touches the disk, starts processes, has a clock, and fails by panicking"
 )]
 
+mod by_hand;
 mod measure;
 mod packages;
 mod peers;
@@ -26,6 +27,11 @@ const GROWTH: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [flag, out] = arguments.as_slice()
+        && flag == by_hand::FLAG
+    {
+        return by_hand::pack(Path::new(out));
+    }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     // `cargo test --benches` only sees that it compiles.
     if !has("--bench") {

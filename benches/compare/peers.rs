@@ -1,9 +1,10 @@
 //! The peers at pinned versions, installed below target/, and how each is asked to do the work.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
+use crate::by_hand;
 use crate::packages::{self, must};
 
 pub const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
@@ -88,6 +89,12 @@ pub fn packers(home: &Path) -> Vec<Peer> {
         ours("fnscaffold --level fast", "fast"),
         Peer { takes_long: true, ..ours("fnscaffold --level best", "best") },
     ];
+    let me = env::current_exe().unwrap();
+    all.push(peer("libdeflate by hand", move |directory, out| {
+        let mut command = Command::new(&me);
+        command.arg(by_hand::FLAG).arg(out).current_dir(directory);
+        command
+    }));
     if is_there("zip") {
         all.push(peer("zip -6", |directory, out| {
             let mut command = Command::new("zip");

@@ -140,8 +140,8 @@ fn write(
     let stage = Stage::within(directory)?;
     let archive = stage.create(parse_runtime(&manifest.version.runtime)?.lang.archive_name())?;
     let spec = package::build(manifest, files, packing, archive)?;
-    for (name, bytes) in beside_archive(&spec) {
-        stage.write(name, &bytes)?;
+    for (name, write) in beside_archive(&spec) {
+        stage.write_with(name, &*write)?;
     }
     let changed = stage.differs_from(&directory.join(DIST), &DIST_FILES)?;
     if changed {

@@ -11,13 +11,12 @@ use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::Manifest;
 use crate::model::package;
 use crate::model::project::DIST;
-use crate::model::rules;
 use crate::model::settings::parse_runtime;
 use crate::model::version::{self, VersionSpec};
 use crate::outside::disk::{self, SourceFile};
-use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::terminal::Format;
+use crate::outside::{emulator, judging};
 
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -40,7 +39,7 @@ impl Verify {
             (files, _) = emulator::vendor(files, runtime, &self.interpreter, &|line| terminal.note(line))?;
         }
         let (spec, mut findings) = compare_archive(context, &manifest, &files)?;
-        findings.extend(compare_version(context, &spec)?);
+        findings.extend(judging::judge_version(&context.directory, &spec)?);
         let ok = findings.is_empty();
         if terminal.format != Format::Text {
             let mut document = json!({ "ok": ok, "archive": spec.archive, "findings": findings });
@@ -114,10 +113,4 @@ fn compare_archive(
         .fix("rebuild it with `fnscaffold pack`; one that `pack --vendor` made is verified with --vendor")
         .at(path);
     Ok((spec, vec![problem]))
-}
-
-fn compare_version(context: &Context, spec: &VersionSpec) -> Result<Option<Box<Finding>>> {
-    let path = format!("{DIST}/{}", version::FILE);
-    let text = disk::read_if_there(&context.directory.join(&path))?;
-    Ok(rules::judge_version(&path, text.as_deref(), spec))
 }

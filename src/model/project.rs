@@ -1,6 +1,7 @@
 //! A template and settled answers in, every file of a function directory out, in memory.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use crate::model::answers::Answers;
 use crate::model::digest::sha256;
@@ -69,16 +70,23 @@ impl Project {
         let mut archive = Vec::new();
         let spec = package::build(&self.manifest, &selected, packing, &mut archive)?;
         self.files.insert(format!("{DIST}/{}", spec.archive.file), archive);
-        for (name, bytes) in beside_archive(&spec) {
+        for (name, write) in beside_archive(&spec) {
+            let mut bytes = Vec::new();
+            write(&mut bytes).expect("memory takes it");
             self.files.insert(format!("{DIST}/{name}"), bytes);
         }
         Ok(spec)
     }
 }
 
+/// Writes a file, which then need not be held.
+pub type WriteTo<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
+
 /// What stands beside the archive in `dist/`: version.json, and the schemas for editors.
-pub fn beside_archive(spec: &VersionSpec) -> Vec<(&'static str, Vec<u8>)> {
-    let mut files = vec![(version::FILE, spec.to_json())];
-    files.extend(SchemaName::ALL.map(|name| (name.file(), schema::json(name).to_vec())));
+pub fn beside_archive(spec: &VersionSpec) -> Vec<(&'static str, Box<WriteTo<'_>>)> {
+    let mut files: Vec<(_, Box<WriteTo<'_>>)> = vec![(version::FILE, Box::new(|out| spec.write_json(out)))];
+    for name in SchemaName::ALL {
+        files.push((name.file(), Box::new(move |out| out.write_all(schema::json(name)))));
+    }
     files
 }

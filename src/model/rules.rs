@@ -1,8 +1,9 @@
 //! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read, Seek};
 
-use crate::model::archive::Record;
+use crate::model::archive::{Comparing, Record};
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::limits::judge_options;
 use crate::model::manifest::{self, Lines, Manifest};
@@ -193,20 +194,37 @@ fn listed<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Option<String> {
     }
 }
 
-/// The text of version.json against the spec that function.toml and the archive make.
-pub fn judge_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Option<Box<Finding>> {
+/// version.json against the spec that function.toml and the archive make. Its text is held only to say
+/// where it differs.
+///
+/// # Errors
+/// What reading it gives.
+pub fn judge_version<R: Read + Seek>(
+    path: &str,
+    standing: Option<R>,
+    spec: &VersionSpec,
+) -> io::Result<Option<Box<Finding>>> {
     let fix = "write archive and version.json with `fnscaffold pack`";
-    match text {
-        None => Some(finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path)),
-        Some(text) if text == spec.to_json() => None,
-        Some(text) => Some(
-            finding::VERSION_STALE
-                .finding(format!("`{path}` does not match function.toml and the archive"))
-                .why(version::describe_difference(text, spec))
-                .fix(fix)
-                .at(path),
-        ),
+    let Some(mut standing) = standing else {
+        return Ok(Some(
+            finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path),
+        ));
+    };
+    let mut comparing = Comparing::with(Some(BufReader::new(&mut standing)));
+    spec.write_json(&mut comparing)?;
+    if comparing.into_verdict()? {
+        return Ok(None);
     }
+    let mut text = Vec::new();
+    standing.rewind()?;
+    standing.read_to_end(&mut text)?;
+    Ok(Some(
+        finding::VERSION_STALE
+            .finding(format!("`{path}` does not match function.toml and the archive"))
+            .why(version::describe_difference(&text, spec))
+            .fix(fix)
+            .at(path),
+    ))
 }
 
 #[cfg(test)]

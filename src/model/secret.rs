@@ -1,10 +1,12 @@
 //! A piece of a file or an environment value in, what kind of secret it holds out, never its text.
 //!
-//! Every byte that is packed passes through here, so each kind is first looked for by a few fixed bytes
-//! that all secrets of the kind have.
+//! Every byte that is packed passes through here, so all kinds are looked for at once, by a few fixed bytes
+//! that all secrets of a kind have.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::{memchr_iter, memmem};
 use serde::Deserialize;
 
@@ -66,10 +68,31 @@ pub fn looks_secret(text: &str) -> bool {
     find(text.as_bytes()).is_some() || is_bot_token(text) || has_password(text)
 }
 
+/// What each kind of secret is first looked for by, the worst kinds first.
+static SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let signs =
+        [b"PRIVATE KEY".as_slice(), b"t1."].into_iter().chain(TOKENS.iter().map(|token| token.prefix));
+    // So few fixed patterns can always be built, and `leftmost` lets them be compared many bytes at a time.
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signs).expect("few fixed patterns")
+});
+
+/// The worst of the secrets in `content`, of several of one kind the first.
 fn find(content: &[u8]) -> Option<Found> {
-    find_private_key(content)
-        .or_else(|| find_iam_token(content))
-        .or_else(|| TOKENS.iter().find_map(|token| find_token(content, token)))
+    let mut worst: Option<(usize, Found)> = None;
+    let mut is_judged = false;
+    for sign in SIGNS.find_iter(content) {
+        let (kind, at) = (sign.pattern().as_usize(), sign.start());
+        if worst.as_ref().is_some_and(|(worst, _)| *worst <= kind) {
+            continue;
+        }
+        let found = match kind {
+            0 => find_private_key(content, at, &mut is_judged),
+            1 => find_iam_token(content, at),
+            other => find_token(content, at, &TOKENS[other - 2]),
+        };
+        worst = found.map(|found| (kind, found)).or(worst);
+    }
+    worst.map(|(_, found)| found)
 }
 
 /// `.env` and `.env.production`, but not those that show others what to fill in.
@@ -83,39 +106,32 @@ fn is_env_file(path: &str) -> bool {
     }
 }
 
-/// PEM as RFC 7468 and its forerunners have it, as it stands in a file or in a string of a program.
-fn find_private_key(content: &[u8]) -> Option<Found> {
+/// The private key of which `PRIVATE KEY` stands at `at`: PEM as RFC 7468 and its forerunners have it, in a
+/// file or in a string of a program. `is_judged` is whether `content` was read as a key file: once.
+fn find_private_key(content: &[u8], at: usize, is_judged: &mut bool) -> Option<Found> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     const LONGEST_LABEL: usize = 40;
-    // Once: it reads all of the file.
-    let mut is_judged = false;
-    for at in memmem::find_iter(content, b"PRIVATE KEY") {
-        let before = &content[at.saturating_sub(LONGEST_LABEL)..at];
-        let after = &content[at + b"PRIVATE KEY".len()..];
-        let after = after.strip_prefix(b" BLOCK").unwrap_or(after);
-        let (Some(begin), Some(payload)) = (memmem::rfind(before, BEGIN), after.strip_prefix(b"-----"))
-        else {
-            continue;
-        };
-        let label = &before[begin + BEGIN.len()..];
-        if !label.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b' ') {
-            continue;
-        }
-        let near = &content[at.saturating_sub(NEARBY)..content.len().min(at + NEARBY)];
-        if is_payload(payload) {
-            let kind = if is_authorized(near) { AUTHORIZED_KEY } else { PRIVATE_KEY };
-            return Some(Found { at: at - before.len() + begin, kind });
-        }
-        if !is_judged && content.trim_ascii_start().starts_with(b"{") && is_authorized(near) {
-            is_judged = true;
-            if !is_key_file(content) {
-                continue;
-            }
-            let at = memmem::find(content, b"\"private_key\"").unwrap_or(at);
-            return Some(Found { at, kind: AUTHORIZED_KEY });
-        }
+    let before = &content[at.saturating_sub(LONGEST_LABEL)..at];
+    let after = &content[at + b"PRIVATE KEY".len()..];
+    let after = after.strip_prefix(b" BLOCK").unwrap_or(after);
+    let (begin, payload) = (memmem::rfind(before, BEGIN)?, after.strip_prefix(b"-----")?);
+    let label = &before[begin + BEGIN.len()..];
+    if !label.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b' ') {
+        return None;
     }
-    None
+    let near = &content[at.saturating_sub(NEARBY)..content.len().min(at + NEARBY)];
+    if is_payload(payload) {
+        let kind = if is_authorized(near) { AUTHORIZED_KEY } else { PRIVATE_KEY };
+        return Some(Found { at: at - before.len() + begin, kind });
+    }
+    if *is_judged || !content.trim_ascii_start().starts_with(b"{") || !is_authorized(near) {
+        return None;
+    }
+    *is_judged = true;
+    is_key_file(content).then(|| {
+        let at = memmem::find(content, b"\"private_key\"").unwrap_or(at);
+        Found { at, kind: AUTHORIZED_KEY }
+    })
 }
 
 /// Whether the fields round a private key are those of an authorized key.
@@ -190,33 +206,31 @@ fn skip_separators(mut text: &[u8]) -> &[u8] {
 }
 
 /// `t1.`, the claims and the signature, both in base64url.
-fn find_iam_token(content: &[u8]) -> Option<Found> {
+fn find_iam_token(content: &[u8], at: usize) -> Option<Found> {
     const SHORTEST_CLAIMS: usize = 40;
     const SIGNATURE: usize = 86;
-    let is_token = |at: &usize| {
-        let text = &content[at + 3..];
-        let (claims, rest) = text.split_at(digits(text));
-        let rest = rest.strip_prefix(b"=").unwrap_or(rest);
-        let rest = rest.strip_prefix(b"=").unwrap_or(rest);
-        let Some(signature) = rest.strip_prefix(b".") else { return false };
-        claims.len() >= SHORTEST_CLAIMS && digits(signature) == SIGNATURE
-    };
-    memmem::find_iter(content, b"t1.")
-        .find(|at| begins_here(content, *at) && is_token(at))
-        .map(|at| Found { at, kind: IAM_TOKEN })
+    if !begins_here(content, at) {
+        return None;
+    }
+    let text = &content[at + 3..];
+    let (claims, rest) = text.split_at(digits(text));
+    let rest = rest.strip_prefix(b"=").unwrap_or(rest);
+    let rest = rest.strip_prefix(b"=").unwrap_or(rest);
+    let signature = rest.strip_prefix(b".")?;
+    let is_token = claims.len() >= SHORTEST_CLAIMS && digits(signature) == SIGNATURE;
+    is_token.then_some(Found { at, kind: IAM_TOKEN })
 }
 
-fn find_token(content: &[u8], token: &Token) -> Option<Found> {
-    let is_token = |at: &usize| {
-        let text = &content[at + token.prefix.len()..];
-        let (body, rest) = text.split_at(digits(text));
-        token.length.contains(&body.len())
-            && !matches!(rest.first(), Some(b'+' | b'/' | b'='))
-            && is_random(body)
-    };
-    memmem::find_iter(content, token.prefix)
-        .find(|at| begins_here(content, *at) && is_token(at))
-        .map(|at| Found { at, kind: token.kind })
+fn find_token(content: &[u8], at: usize, token: &Token) -> Option<Found> {
+    if !begins_here(content, at) {
+        return None;
+    }
+    let text = &content[at + token.prefix.len()..];
+    let (body, rest) = text.split_at(digits(text));
+    let is_token = token.length.contains(&body.len())
+        && !matches!(rest.first(), Some(b'+' | b'/' | b'='))
+        && is_random(body);
+    is_token.then_some(Found { at, kind: token.kind })
 }
 
 /// Whether no longer word or base64 text runs into `at`.

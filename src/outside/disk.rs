@@ -18,7 +18,7 @@ use crate::model::runtime::Lang;
 use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
 use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
-use crate::outside::{packing, terminal};
+use crate::outside::terminal;
 
 /// Bytes of a stranger's file that are read into memory at once.
 const HELD_LIMIT: u64 = 64 << 20;
@@ -229,10 +229,44 @@ pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
 /// [`finding::PATH_UNSAFE`], [`finding::LINK_ESCAPES`], [`finding::LINK_BROKEN`],
 /// [`finding::SPECIAL_FILE`] and [`finding::IO`], each naming the path.
 pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
+    /// Files whose size and time another thread asks for meanwhile: of a walk, that takes the longest.
+    const SHARE: usize = 2_000;
+    let (mut files, left_out) = thread::scope(|scope| -> Result<_> {
+        let mut shares = Vec::new();
+        let mut share = Vec::new();
+        let left_out = walk(directory, selection, |file| {
+            share.push(file);
+            if share.len() == SHARE {
+                let share = std::mem::take(&mut share);
+                shares.push(scope.spawn(|| measure(share)));
+            }
+        })?;
+        let mut files = Vec::new();
+        for share in shares {
+            files.extend(share.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        files.extend(measure(share)?);
+        Ok((files, left_out))
+    })?;
+    // The walk sorts within a directory; an archive sorts whole names, byte by byte.
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(Collected { files, left_out })
+}
+
+fn measure(mut files: Vec<SourceFile>) -> Result<Vec<SourceFile>> {
+    files.iter_mut().try_for_each(SourceFile::measure)?;
+    Ok(files)
+}
+
+/// Gives each file that is packed, not yet measured, and returns what is left out.
+fn walk(
+    directory: &Path,
+    selection: &Selection,
+    mut found: impl FnMut(SourceFile),
+) -> Result<Vec<(String, LeftOutBy)>> {
     let root = fs::canonicalize(directory).map_err(|error| io_finding("open", directory, &error))?;
     let shared: Arc<Path> = directory.into();
     let mut left_out = Vec::new();
-    let mut files = Vec::new();
     let walk = WalkDir::new(directory).min_depth(1).follow_links(true);
     // In a fixed order, so that of several problems the same one is met first.
     let mut walk = walk.sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
@@ -268,29 +302,10 @@ pub fn collect(directory: &Path, selection: &Selection) -> Result<Collected> {
         if !kind.is_file() {
             return Err(special_file(path));
         }
-        files.push(SourceFile { path, directory: Arc::clone(&shared), size: 0, modified: None });
+        found(SourceFile { path, directory: Arc::clone(&shared), size: 0, modified: None });
     }
     left_out.sort();
-    // The walk sorts within a directory; an archive sorts whole names, byte by byte.
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    measure(&mut files)?;
-    Ok(Collected { files, left_out })
-}
-
-/// Asks for the size and the time of each file, on all processors where they are many: of a walk, that
-/// takes the longest.
-fn measure(files: &mut [SourceFile]) -> Result<()> {
-    const SHARE: usize = 1_000;
-    let share = files.len().div_ceil(packing::processors()).max(SHARE);
-    let measure = |files: &mut [SourceFile]| files.iter_mut().try_for_each(SourceFile::measure);
-    if files.len() <= share {
-        return measure(files);
-    }
-    thread::scope(|scope| {
-        let shares: Vec<_> =
-            files.chunks_mut(share).map(|files| scope.spawn(move || measure(files))).collect();
-        shares.into_iter().try_for_each(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+    Ok(left_out)
 }
 
 /// The directories in which something may come up that is packed, `directory` first.

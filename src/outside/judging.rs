@@ -50,7 +50,7 @@ impl Judging<'_> {
             }
         };
         let Ok(runtime) = parse_runtime(&manifest.version.runtime) else { return Ok(findings) };
-        findings.extend(self.judge_package(&manifest, runtime, &sources)?);
+        findings.extend(self.judge_package(&manifest, runtime, sources)?);
         for problem in &mut findings {
             // Code is judged by the entry point, which function.toml names.
             if problem.path.is_none() {
@@ -66,7 +66,7 @@ impl Judging<'_> {
         &self,
         manifest: &Manifest,
         runtime: &'static Runtime,
-        sources: &[SourceFile],
+        sources: Vec<SourceFile>,
     ) -> Result<Vec<Box<Finding>>> {
         let mut findings = Vec::new();
         let entrypoint = &manifest.version.entrypoint;
@@ -76,7 +76,7 @@ impl Judging<'_> {
         let standing = disk::open_if_there(&place)?;
         let packing = packing::settings(Level::Default, self.allow_secret)?;
         let mut comparing = Comparing::with(standing.as_ref());
-        let rebuilt = match package::build(manifest, sources, &packing, &mut comparing) {
+        let rebuilt = match package::build(manifest, &sources, &packing, &mut comparing) {
             Ok(spec) => Some(spec.archive),
             // An invalid value has been judged in function.toml.
             Err(problem) if problem.rule.id.starts_with("FN02") => None,
@@ -89,9 +89,11 @@ impl Judging<'_> {
         let Some(file) = standing else {
             let missing = finding::ARCHIVE_MISSING.finding(format!("`{path}` does not exist"));
             findings.push(missing.fix("write it with `fnscaffold pack`").at(path));
-            findings.extend(rules::judge_code(&Files::from(sources), runtime, entrypoint));
+            findings.extend(rules::judge_code(&Files::from(&*sources), runtime, entrypoint));
             return Ok(findings);
         };
+        // They may be 100,000, and the archive says the same.
+        let sources = if is_same { Vec::new() } else { sources };
         let archive = match Archive::open(file) {
             Ok(archive) => archive,
             Err(problem) => {
@@ -110,7 +112,7 @@ impl Judging<'_> {
                     }
                 };
                 if let Some(rebuilt) = rebuilt {
-                    let own = Files::from(sources);
+                    let own = Files::from(&*sources);
                     findings.extend(rules::judge_freshness(
                         &path,
                         &entries,
@@ -125,9 +127,7 @@ impl Judging<'_> {
         };
         findings.extend(package::judge_archive_size(&path, record.size));
         if let Ok(spec) = VersionSpec::of(manifest, record) {
-            let path = format!("{DIST}/{}", version::FILE);
-            let text = disk::read_if_there(&self.directory.join(&path))?;
-            findings.extend(rules::judge_version(&path, text.as_deref(), &spec));
+            findings.extend(judge_version(self.directory, &spec)?);
         }
         let mut judged = rules::judge_code(&archive, runtime, entrypoint);
         if let Some(load) = &self.load {
@@ -136,6 +136,17 @@ impl Judging<'_> {
         findings.append(&mut judged);
         Ok(findings)
     }
+}
+
+/// What stands in `dist/version.json` against what `spec` would write there.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn judge_version(directory: &Path, spec: &VersionSpec) -> Result<Option<Box<Finding>>> {
+    let path = format!("{DIST}/{}", version::FILE);
+    let place = directory.join(&path);
+    let standing = disk::open_if_there(&place)?;
+    rules::judge_version(&path, standing, spec).map_err(|error| disk::io_finding("read", &place, &error))
 }
 
 impl Loading<'_> {

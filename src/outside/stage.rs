@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use crate::model::archive;
 use crate::model::finding::{self, Result};
-use crate::model::project::DIST;
+use crate::model::project::{DIST, WriteTo};
 use crate::outside::disk::{io_finding, open_if_there};
 use crate::outside::hold::Hold;
 use crate::outside::interrupt;
@@ -90,6 +90,14 @@ impl Stage {
             written => written,
         };
         written.map_err(|error| io_finding("write", &path, &error))
+    }
+
+    /// # Errors
+    /// [`finding::IO`].
+    pub fn write_with(&self, name: &str, write: &WriteTo<'_>) -> Result<()> {
+        let mut out = BufWriter::new(self.create(name)?);
+        let written = write(&mut out).and_then(|()| out.flush());
+        written.map_err(|error| io_finding("write", &self.path().join(name), &error))
     }
 
     /// A file that can be written and read back.

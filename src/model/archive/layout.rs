@@ -8,7 +8,7 @@ use std::ops::Range;
 use memchr::memmem;
 use zip::read::{ZipArchiveMetadata, ZipFileEntry};
 
-use super::{shown, unreadable};
+use super::{entry_of, shown, unreadable};
 use crate::model::finding::{Finding, Result};
 
 /// Bytes of a directory that are read into memory, some hundred thousand names.
@@ -134,19 +134,16 @@ pub(super) fn check<R: Read + Seek>(
     metadata: &ZipArchiveMetadata,
     directory: &Directory,
 ) -> Result<()> {
-    let mut entries = Vec::with_capacity(metadata.len());
-    for index in 0..metadata.len() {
-        entries.push(metadata.entry(index).map_err(|error| super::wrong(&error))?);
-    }
-    check_directory(reader, &entries, directory)?;
-    entries.sort_by_key(ZipFileEntry::header_start);
+    let mut places = check_directory(reader, metadata, directory)?;
+    places.sort_unstable();
     let mut end = 0;
-    for (index, entry) in entries.iter().enumerate() {
-        let next = entries.get(index + 1).map_or(directory.range.start, ZipFileEntry::header_start);
-        if entry.header_start() != end {
-            return Err(misplaced(entry));
+    for (turn, (start, index)) in places.iter().enumerate() {
+        let next = places.get(turn + 1).map_or(directory.range.start, |(start, _)| *start);
+        let entry = entry_of(metadata, *index)?;
+        if *start != end {
+            return Err(misplaced(&entry));
         }
-        end = end_of(reader, entry, next)?;
+        end = end_of(reader, &entry, next)?;
     }
     if end != directory.range.start {
         return Err(unreadable("the archive has bytes that belong to no entry")
@@ -155,28 +152,32 @@ pub(super) fn check<R: Read + Seek>(
     Ok(())
 }
 
-/// Whether the directory is nothing but `entries`, under the names that they have.
+/// Whether the directory is nothing but its entries, under the names that they have. Gives where each lies
+/// in the archive, with its number: there may be 100,000, and entries are large.
 fn check_directory<R: Read + Seek>(
     reader: &mut R,
-    entries: &[ZipFileEntry<'_>],
+    metadata: &ZipArchiveMetadata,
     directory: &Directory,
-) -> Result<()> {
+) -> Result<Vec<(u64, usize)>> {
     let mut reader = BufReader::new(reader);
     let mut end = directory.range.start;
     reader.seek(SeekFrom::Start(end)).map_err(|error| failed(&error))?;
-    for entry in entries {
+    let mut places = Vec::with_capacity(metadata.len());
+    for index in 0..metadata.len() {
+        let entry = entry_of(metadata, index)?;
         let mut header = [0; CENTRAL];
         reader.read_exact(&mut header).map_err(|error| failed(&error))?;
         let lengths = [28, 30, 32].map(|at| number(&header[at..at + 2]));
-        check_name(&mut reader, lengths[0], entry)?;
+        check_name(&mut reader, lengths[0], &entry)?;
         let rest = lengths[1] + lengths[2];
         reader.seek_relative(rest as i64).map_err(|error| failed(&error))?;
         end += CENTRAL as u64 + lengths[0] + rest;
+        places.push((entry.header_start(), index));
     }
     if end != directory.range.end {
         return Err(unreadable("the archive's directory lists more, or less, than its end says"));
     }
-    Ok(())
+    Ok(places)
 }
 
 /// Whether a header, from where its name of `length` bytes begins, calls `entry` as the zip crate does, which

@@ -8,6 +8,7 @@ mod write;
 use std::error::Error;
 use std::{fmt, io};
 
+use zip::read::{ZipArchiveMetadata, ZipFileEntry};
 use zip::result::ZipError;
 
 pub use compare::Comparing;
@@ -38,25 +39,10 @@ const PATH_LIMIT: usize = 65_535 - 46;
 /// # Errors
 /// `PATH_UNSAFE`.
 pub fn check_path(path: &str) -> Result<()> {
-    let wrong = if path.is_empty() {
-        "is empty"
-    } else if path.len() > PATH_LIMIT {
-        "is longer than a ZIP file can store"
-    } else if path.contains('\\') {
-        "holds a backslash"
-    } else if path.chars().any(char::is_control) {
-        "holds a control character"
-    } else if path.starts_with('/') {
-        "is absolute"
-    } else if matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
-        "begins with a drive letter"
-    } else if path.split('/').any(|piece| piece == "..") {
-        "leaves its directory"
-    } else if path.split('/').any(|piece| piece.is_empty() || piece == ".") {
-        "has an empty or `.` piece"
-    } else {
+    if is_plain(path) {
         return Ok(());
-    };
+    }
+    let Some(wrong) = wrong_with(path) else { return Ok(()) };
     let shown = shown(path);
     Err(finding::PATH_UNSAFE
         .finding(format!("the path `{shown}` {wrong}"))
@@ -65,6 +51,41 @@ pub fn check_path(path: &str) -> Result<()> {
         )
         .fix("rename the file, or exclude it in [package] exclude")
         .at(shown))
+}
+
+fn wrong_with(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        Some("is empty")
+    } else if path.len() > PATH_LIMIT {
+        Some("is longer than a ZIP file can store")
+    } else if path.contains('\\') {
+        Some("holds a backslash")
+    } else if path.chars().any(char::is_control) {
+        Some("holds a control character")
+    } else if path.starts_with('/') {
+        Some("is absolute")
+    } else if matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
+        Some("begins with a drive letter")
+    } else if path.split('/').any(|piece| piece == "..") {
+        Some("leaves its directory")
+    } else if path.split('/').any(|piece| piece.is_empty() || piece == ".") {
+        Some("has an empty or `.` piece")
+    } else {
+        None
+    }
+}
+
+/// Whether one look at each byte shows that nothing is wrong with `path`: true of nearly all, false of some
+/// more than are wrong.
+fn is_plain(path: &str) -> bool {
+    let mut before = b'/';
+    let all = path.bytes().all(|byte| {
+        let is_plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b':');
+        let begins_piece = before == b'/' && matches!(byte, b'/' | b'.');
+        before = byte;
+        is_plain && !begins_piece
+    });
+    all && before != b'/' && path.len() <= PATH_LIMIT
 }
 
 /// What a reader gives inside an [`io::Error`] when the file changed while it was read, so that
@@ -100,6 +121,10 @@ fn unreadable(message: impl Into<String>) -> Box<Finding> {
     finding::ARCHIVE_UNREADABLE.finding(message).fix("write it anew with `fnscaffold pack`")
 }
 
+fn entry_of(metadata: &ZipArchiveMetadata, index: usize) -> Result<ZipFileEntry<'_>> {
+    metadata.entry(index).map_err(|error| wrong(&error))
+}
+
 /// What the `zip` crate says about an archive.
 fn wrong(error: &ZipError) -> Box<Finding> {
     match error {
@@ -130,6 +155,7 @@ mod tests {
         fn a_path_that_is_accepted_stays_inside(
             path in prop_oneof!["\\PC{0,20}", "(\\.|\\.\\.|/|\\\\|a|c:|\t| ){0,9}"],
         ) {
+            prop_assert!(!is_plain(&path) || wrong_with(&path).is_none(), "{path:?}");
             if check_path(&path).is_ok() {
                 let inside = |part| matches!(part, Component::Normal(_));
                 prop_assert!(Path::new(&path).components().all(inside), "{path:?}");

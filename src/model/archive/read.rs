@@ -14,7 +14,7 @@ use zip::read::{ArchiveOffset, Config, ZipArchiveMetadata, ZipFileEntry};
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
 use super::layout;
-use super::{Record, UNPACKED_LIMIT, check_path, read_failed, shown, unreadable, wrong};
+use super::{Record, UNPACKED_LIMIT, check_path, entry_of, read_failed, shown, unreadable, wrong};
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::sources::Sources;
@@ -295,10 +295,6 @@ const KIND: u32 = 0o170_000;
 const FILE: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
-
-fn entry_of(metadata: &ZipArchiveMetadata, index: usize) -> Result<ZipFileEntry<'_>> {
-    metadata.entry(index).map_err(|error| wrong(&error))
-}
 
 fn too_large(message: String) -> Box<Finding> {
     finding::TOO_LARGE.finding(message)
