@@ -24,16 +24,12 @@ use zip::write::StreamWriter;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use self::fail_once::FailOnce;
-use self::queue::{BEST_BUDGET, BUDGET, Queue};
+use self::queue::Queue;
 use self::worker::{Body, Packed, Worker};
 use crate::model::archive::check_path;
 use crate::model::calendar::Date;
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
-
-/// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
-/// streamed through the `zip` crate's own deflate. Part of the format: moving it changes the bytes.
-const HELD_LIMIT: u64 = 12 << 20;
 
 /// Bytes that are written at once.
 const OUTPUT: usize = 64 << 10;
@@ -42,9 +38,6 @@ const OUTPUT: usize = 64 << 10;
 /// two of them no thread is started.
 const EFFORT_PER_WORKER: u64 = 512 << 10;
 const FILE_EFFORT: u64 = 4 << 10;
-
-/// Workers at `Level::Best`, whose tables take 9 MB each.
-const BEST_WORKERS: usize = 3;
 
 /// A file to pack.
 pub trait Content: Sync {
@@ -91,6 +84,31 @@ impl Level {
         }
     }
 
+    /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
+    /// streamed through the `zip` crate's own deflate. Part of the format: moving it changes the bytes.
+    const fn held_limit(self) -> u64 {
+        match self {
+            Self::Best => 12 << 20,
+            Self::Fast | Self::Default => 18 << 20,
+        }
+    }
+
+    /// Bytes that all entries under way may hold together: a large one, and enough of others meanwhile.
+    const fn budget(self) -> u64 {
+        match self {
+            Self::Best => 24 << 20,
+            Self::Fast | Self::Default => 40 << 20,
+        }
+    }
+
+    /// Workers at most: the tables of each take 9 MB at `Best`.
+    const fn workers(self) -> usize {
+        match self {
+            Self::Best => 3,
+            Self::Fast | Self::Default => usize::MAX,
+        }
+    }
+
     const fn zlib(self) -> i64 {
         match self {
             Self::Fast => 1,
@@ -126,7 +144,7 @@ pub struct Options<'a> {
     pub date: DosDate,
     /// Workers at most. Does not change the bytes.
     pub threads: usize,
-    /// Called for each file of more than 12 MiB.
+    /// Called for each file that is too large to hold.
     pub scratch: &'a (dyn Fn() -> Result<Box<dyn Scratch>> + Sync),
     /// Sees every byte of every file before it is packed; its error ends the packing.
     pub inspect: &'a (dyn Fn(Window<'_>) -> Result<()> + Sync),
@@ -186,9 +204,8 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
     let zip = ZipWriter::new(StreamWriter::new(buffered));
     let mut archive = Appender { zip, date: options.date, records: Vec::new(), packed: Vec::new() };
     let effort: u64 = sorted.iter().map(|entry| entry.size() + FILE_EFFORT).sum();
-    let most = if options.level == Level::Best { BEST_WORKERS } else { usize::MAX };
     let workers = usize::try_from(effort / EFFORT_PER_WORKER).unwrap_or(usize::MAX);
-    let workers = workers.min(options.threads).min(most);
+    let workers = workers.min(options.threads).min(options.level.workers());
     if workers < 2 {
         let mut worker = Worker::new(options);
         for entry in sorted {
@@ -206,8 +223,7 @@ fn pack_in_parallel<C: Content, W: Write>(
     workers: usize,
     archive: &mut Appender<W>,
 ) -> Result<()> {
-    let budget = if options.level == Level::Best { BEST_BUDGET } else { BUDGET };
-    let queue = Queue::new(sorted, budget);
+    let queue = Queue::new(sorted, options.level);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..workers {
@@ -317,7 +333,7 @@ fn local_header(record: &Record, method: CompressionMethod, crc32: u32, compress
     for field in [UNIX | version, flags, method, 0, 0] {
         header.extend(field.to_le_bytes());
     }
-    // Both lengths are below 4 GiB: only entries up to `HELD_LIMIT` come here.
+    // Both lengths are below 4 GiB: only entries up to `Level::held_limit` come here.
     for field in [crc32, compressed as u32, record.size as u32] {
         header.extend(field.to_le_bytes());
     }

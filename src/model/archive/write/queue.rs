@@ -5,14 +5,18 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::worker::Packed;
-use super::{Content, HELD_LIMIT};
+use super::{Content, Level};
 use crate::model::finding::Result;
 
-/// Bytes that all entries under way may hold together: two large ones, so that nobody waits for one.
-pub const BUDGET: u64 = 30 << 20;
-/// The same at `Level::Best`, which needs the rest for itself.
-pub const BEST_BUDGET: u64 = 24 << 20;
-const _: () = assert!(under_way(HELD_LIMIT) <= BEST_BUDGET, "no entry may wait for ever");
+const _: () = {
+    let levels = [Level::Fast, Level::Default, Level::Best];
+    let mut index = 0;
+    while index < levels.len() {
+        let level = levels[index];
+        assert!(under_way(level.held_limit()) <= level.budget(), "no entry may wait for ever");
+        index += 1;
+    }
+};
 
 /// What an entry under way costs beside its content: names, headers, allocator.
 pub const OVERHEAD: u64 = 1 << 10;
@@ -47,16 +51,24 @@ struct State {
 }
 
 impl Queue {
-    pub fn new<C: Content>(sorted: &[&C], budget: u64) -> Self {
+    pub fn new<C: Content>(sorted: &[&C], level: Level) -> Self {
         let (mut held, mut streamed) = (VecDeque::new(), VecDeque::new());
         for (index, entry) in sorted.iter().enumerate() {
-            if entry.size() <= HELD_LIMIT {
+            if entry.size() <= level.held_limit() {
                 held.push_back((index, entry.size()));
             } else {
                 streamed.push_back(index);
             }
         }
-        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len(), budget };
+        let state = State {
+            held,
+            streamed,
+            bytes: 0,
+            scratches: 0,
+            waiting: 0,
+            end: sorted.len(),
+            budget: level.budget(),
+        };
         Self { state: Mutex::new(state), room: Condvar::new() }
     }
 
@@ -159,9 +171,12 @@ mod tests {
     use super::super::worker::{Body, PLAIN};
     use super::*;
 
+    const BUDGET: u64 = Level::Default.budget();
+    const HELD_LIMIT: u64 = Level::Default.held_limit();
+
     fn queue(sizes: &[u64]) -> Queue {
         let files: Vec<_> = sizes.iter().map(|size| Claimed::of(*size)).collect();
-        Queue::new(&files.iter().collect::<Vec<_>>(), BUDGET)
+        Queue::new(&files.iter().collect::<Vec<_>>(), Level::Default)
     }
 
     fn packed(body: Body) -> Result<Packed> {
@@ -181,17 +196,17 @@ mod tests {
 
     #[test]
     fn what_is_held_stays_within_the_budget() {
-        let size = 8 << 20;
+        let size = 11 << 20;
         let queue = queue(&[size; 4]);
         let done = |index, bytes| queue.packed(&[(index, held(bytes))], |_| size);
         assert_eq!((queue.take(), queue.take()), (Some(vec![0]), Some(vec![1])));
         assert!(is_full(&queue));
-        done(0, 8 << 20);
-        assert!(is_full(&queue), "8 MiB wait and 12 MiB are under way");
+        done(0, 11 << 20);
+        assert!(is_full(&queue), "11 MiB wait and 16.5 MiB are under way");
         done(1, 1 << 20);
         assert_eq!(queue.take(), Some(vec![2]));
-        assert!(is_full(&queue), "9 MiB wait and 12 MiB are under way");
-        queue.appended((8 << 20) + OVERHEAD, 0);
+        assert!(is_full(&queue), "12 MiB wait and 16.5 MiB are under way");
+        queue.appended((11 << 20) + OVERHEAD, 0);
         assert_eq!(queue.take(), Some(vec![3]));
         queue.appended((1 << 20) + OVERHEAD, 0);
         done(2, 0);

@@ -11,6 +11,8 @@ use super::worker::{OVERLAP, PLAIN, PROGRAM};
 use super::*;
 use crate::model::archive::ChangedWhileRead;
 
+const HELD_LIMIT: u64 = Level::Default.held_limit();
+
 pub struct File {
     path: String,
     content: Vec<u8>,
@@ -189,7 +191,7 @@ fn an_archive_unpacks_to_what_was_packed() {
 /// the same archive. Where this fails, a dependency compresses in another way: a new minor version.
 #[test]
 fn the_bytes_are_known() {
-    assert_eq!(PACKED.0.sha256, "c6dcd2bf6f7b82b2cbec910cc61a610fc4baccb7e5ef81f526d3b9781c0eea1c");
+    assert_eq!(PACKED.0.sha256, "39dc48bd2644ef4318c7a2acc5d67ad26fc490f5ff9bb431e3d765b37b841859");
     let text: String = (0..9000_u32).map(|number| format!("{} {}\n", number * number, number % 97)).collect();
     let sha256 = |level| packed(&[file("text", text.as_str())], &Options { level, ..options(1) }).0.sha256;
     assert_eq!(
@@ -376,12 +378,12 @@ fn the_first_error_by_name_is_the_one_that_is_told() {
 
 #[test]
 fn memory_stays_bounded_while_the_first_entry_takes_long() {
-    // What waits for its turn takes its own size, what is under way half as much again: of 30 MiB.
+    // What waits for its turn takes its own size, what is under way half as much again: of 40 MiB.
     const SIZE: usize = 3 << 20;
-    const MOST: usize = 9;
+    const MOST: usize = 12;
     let content = noise(SIZE);
     let mut files = vec![file("0", "slow")];
-    files.extend((10..20).map(|number| file(&format!("{number}"), content.as_slice())));
+    files.extend((10..25).map(|number| file(&format!("{number}"), content.as_slice())));
     let (begun, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let inspect = |window: Window<'_>| {
         if window.path != "0" {

@@ -10,7 +10,7 @@ use zip::{CompressionMethod, System, ZipWriter};
 use super::buffer::{Buffer, SMALL};
 use super::fail_once::FailOnce;
 use super::queue::OVERHEAD;
-use super::{Content, HELD_LIMIT, Options, Record, Scratch, Window, hex, unwritable};
+use super::{Content, Options, Record, Scratch, Window, hex, unwritable};
 use crate::model::archive::ChangedWhileRead;
 use crate::model::finding::{self, Finding, Result};
 
@@ -67,11 +67,11 @@ impl<'a> Worker<'a> {
     }
 
     pub fn pack<C: Content>(&mut self, entry: &C) -> Result<Packed> {
-        if entry.size() > HELD_LIMIT {
+        if entry.size() > self.options.level.held_limit() {
             return self.stream(entry);
         }
         let Self { options, compressor, content, deflated } = self;
-        // At most `HELD_LIMIT`. One byte more shows that the file has grown.
+        // One byte more shows that the file has grown.
         let room = entry.size() as usize + 1;
         if room <= SMALL {
             hold(entry, options, compressor, content, deflated)
