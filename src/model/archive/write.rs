@@ -202,7 +202,12 @@ pub fn write<C: Content>(entries: &[C], options: &Options<'_>, out: impl Write) 
     let buffered = BufWriter::with_capacity(OUTPUT, hashing);
     // Not `ZipWriter::new_stream`: that one would put a data descriptor after each entry.
     let zip = ZipWriter::new(StreamWriter::new(buffered));
-    let mut archive = Appender { zip, date: options.date, records: Vec::new(), packed: Vec::new() };
+    let mut archive = Appender {
+        zip,
+        date: options.date,
+        records: Vec::with_capacity(sorted.len()),
+        packed: Vec::with_capacity(sorted.len()),
+    };
     let effort: u64 = sorted.iter().map(|entry| entry.size() + FILE_EFFORT).sum();
     let workers = usize::try_from(effort / EFFORT_PER_WORKER).unwrap_or(usize::MAX);
     let workers = workers.min(options.threads).min(options.level.workers());
