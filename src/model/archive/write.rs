@@ -96,8 +96,8 @@ impl Level {
     /// Bytes that all entries under way may hold together: a large one, and enough of others meanwhile.
     const fn budget(self) -> u64 {
         match self {
-            Self::Best => 24 << 20,
-            Self::Fast | Self::Default => 40 << 20,
+            Self::Best => 26 << 20,
+            Self::Fast | Self::Default => 46 << 20,
         }
     }
 

@@ -156,9 +156,9 @@ impl State {
     }
 }
 
-/// What an entry holds while it is compressed: its content and the result, of which few need half as much.
+/// What an entry may hold while it is compressed: its content, and as much again where nothing comes of it.
 const fn under_way(size: u64) -> u64 {
-    size + size / 2 + OVERHEAD
+    2 * size + OVERHEAD
 }
 
 #[cfg(test)]
@@ -202,10 +202,10 @@ mod tests {
         assert_eq!((queue.take(), queue.take()), (Some(vec![0]), Some(vec![1])));
         assert!(is_full(&queue));
         done(0, 11 << 20);
-        assert!(is_full(&queue), "11 MiB wait and 16.5 MiB are under way");
+        assert!(is_full(&queue), "11 MiB wait and 22 MiB are under way");
         done(1, 1 << 20);
         assert_eq!(queue.take(), Some(vec![2]));
-        assert!(is_full(&queue), "12 MiB wait and 16.5 MiB are under way");
+        assert!(is_full(&queue), "12 MiB wait and 22 MiB are under way");
         queue.appended((11 << 20) + OVERHEAD, 0);
         assert_eq!(queue.take(), Some(vec![3]));
         queue.appended((1 << 20) + OVERHEAD, 0);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn small_entries_are_given_out_together() {
-        let half = BATCH / 3 - 2 * OVERHEAD / 3;
+        let half = BATCH / 4 - OVERHEAD / 2;
         let queue = queue(&[half, half, 1, 1, HELD_LIMIT + 1, 1, BATCH, 1]);
         assert_eq!(queue.take(), Some(vec![4]));
         assert_eq!(queue.take(), Some(vec![0, 1]));
