@@ -1,9 +1,8 @@
 //! What `check` judges: a manifest, the files of an archive, what stands beside it in; findings out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufReader, Read, Seek};
 
-use crate::model::archive::{Comparing, Record};
+use crate::model::archive::Record;
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::limits::judge_options;
 use crate::model::manifest::{self, Lines, Manifest};
@@ -194,37 +193,15 @@ fn listed<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Option<String> {
     }
 }
 
-/// version.json against the spec that function.toml and the archive make. Its text is held only to say
-/// where it differs.
-///
-/// # Errors
-/// What reading it gives.
-pub fn judge_version<R: Read + Seek>(
-    path: &str,
-    standing: Option<R>,
-    spec: &VersionSpec,
-) -> io::Result<Option<Box<Finding>>> {
-    let fix = "write archive and version.json with `fnscaffold pack`";
-    let Some(mut standing) = standing else {
-        return Ok(Some(
-            finding::VERSION_MISSING.finding(format!("`{path}` does not exist")).fix(fix).at(path),
-        ));
-    };
-    let mut comparing = Comparing::with(Some(BufReader::new(&mut standing)));
-    spec.write_json(&mut comparing)?;
-    if comparing.into_verdict()? {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    standing.rewind()?;
-    standing.read_to_end(&mut text)?;
-    Ok(Some(
-        finding::VERSION_STALE
+/// What is wrong with a version.json that is not that of function.toml and the archive.
+pub fn wrong_version(path: &str, text: Option<&[u8]>, spec: &VersionSpec) -> Box<Finding> {
+    let finding = match text {
+        None => finding::VERSION_MISSING.finding(format!("`{path}` does not exist")),
+        Some(text) => finding::VERSION_STALE
             .finding(format!("`{path}` does not match function.toml and the archive"))
-            .why(version::describe_difference(&text, spec))
-            .fix(fix)
-            .at(path),
-    ))
+            .why(version::describe_difference(text, spec)),
+    };
+    finding.fix("write archive and version.json with `fnscaffold pack`").at(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A function directory in, everything that `check` finds in it out.
 
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::model::archive::{Archive, Comparing, Level};
@@ -145,8 +146,16 @@ impl Judging<'_> {
 pub fn judge_version(directory: &Path, spec: &VersionSpec) -> Result<Option<Box<Finding>>> {
     let path = format!("{DIST}/{}", version::FILE);
     let place = directory.join(&path);
-    let standing = disk::open_if_there(&place)?;
-    rules::judge_version(&path, standing, spec).map_err(|error| disk::io_finding("read", &place, &error))
+    if let Some(standing) = disk::open_if_there(&place)? {
+        let mut comparing = Comparing::with(Some(BufReader::new(standing)));
+        let same = spec.write_json(&mut comparing).and_then(|()| comparing.into_verdict());
+        if same.map_err(|error| disk::io_finding("read", &place, &error))? {
+            return Ok(None);
+        }
+    }
+    // Held only to say where it differs.
+    let text = disk::read_if_there(&place)?;
+    Ok(Some(rules::wrong_version(&path, text.as_deref(), spec)))
 }
 
 impl Loading<'_> {
