@@ -112,12 +112,12 @@ impl Pack {
             say_report(&context.terminal, &manifest, &weighed, form)?;
             return Ok(Exit::Done);
         }
+        judge_dist(&context.directory)?;
         // Before, not after: so that the records of 100,000 entries are held once.
         let usual = match level {
             Level::Best => Some(package::archive_size(files, &Packing { level: Level::Default, ..packing })?),
             _ => None,
         };
-        judge_dist(&context.directory)?;
         let (spec, changed) = if context.dry_run {
             (package::build(&manifest, files, &packing, io::sink())?, false)
         } else {
