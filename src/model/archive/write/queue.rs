@@ -8,15 +8,8 @@ use super::worker::Packed;
 use super::{Content, Level};
 use crate::model::finding::Result;
 
-const _: () = {
-    let levels = [Level::Fast, Level::Default, Level::Best];
-    let mut index = 0;
-    while index < levels.len() {
-        let level = levels[index];
-        assert!(under_way(level.held_limit()) <= level.budget(), "no entry may wait for ever");
-        index += 1;
-    }
-};
+const _: () =
+    assert!(fits(Level::Fast) && fits(Level::Default) && fits(Level::Best), "no entry may wait for ever");
 
 /// What an entry under way costs beside its content: names, headers, allocator.
 pub const OVERHEAD: u64 = 1 << 10;
@@ -159,6 +152,10 @@ impl State {
 /// What an entry may hold while it is compressed: its content, and as much again where nothing comes of it.
 const fn under_way(size: u64) -> u64 {
     2 * size + OVERHEAD
+}
+
+const fn fits(level: Level) -> bool {
+    under_way(level.held_limit()) <= level.budget()
 }
 
 #[cfg(test)]
