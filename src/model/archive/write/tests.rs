@@ -114,7 +114,7 @@ static TREE: LazyLock<Vec<File>> = LazyLock::new(|| {
         file("empty", ""),
         file("données/ключ.txt", "text ".repeat(50)),
         file("noise", noise(100_000)),
-        file("large", b"0123456789abcdef\n".repeat(1_000_000)),
+        file("large", b"0123456789abcdef\n".repeat(1_700_000)),
     ];
     files.extend((0..500).map(|number| {
         file(&format!("many/{number}.js"), format!("module.exports = {number};\n").repeat(number * 7 % 301))
@@ -191,7 +191,7 @@ fn an_archive_unpacks_to_what_was_packed() {
 /// the same archive. Where this fails, a dependency compresses in another way: a new minor version.
 #[test]
 fn the_bytes_are_known() {
-    assert_eq!(PACKED.0.sha256, "39dc48bd2644ef4318c7a2acc5d67ad26fc490f5ff9bb431e3d765b37b841859");
+    assert_eq!(PACKED.0.sha256, "0b75bb6811788dff4013ef0bdda221d5d478a6d92c0a20b1bf977dcbcf2453aa");
     let text: String = (0..9000_u32).map(|number| format!("{} {}\n", number * number, number % 97)).collect();
     let sha256 = |level| packed(&[file("text", text.as_str())], &Options { level, ..options(1) }).0.sha256;
     assert_eq!(
@@ -243,6 +243,33 @@ fn what_does_not_get_smaller_is_stored() {
     let (_, bytes) = packed(&files, &options(1));
     let methods: Vec<_> = directory(&bytes).iter().map(|header| header.short(10)).collect();
     assert_eq!(methods, [0, 0, 0, 8]);
+}
+
+#[test]
+fn what_finds_no_room_is_streamed() {
+    let size = Level::Fast.largest_in_full() as usize;
+    let half = [noise(size / 2), vec![b'x'; size / 2 + 1]].concat();
+    let fits = [noise(size / 3), vec![b'x'; size - size / 3 + 1]].concat();
+    for (content, expected) in [(noise(size), 0), (noise(size + 1), 1), (half, 1), (fits, 0)] {
+        let streamed = AtomicUsize::new(0);
+        let read = AtomicUsize::new(0);
+        let scratch = || {
+            streamed.fetch_add(1, Ordering::Relaxed);
+            (options(1).scratch)()
+        };
+        let progress = |more: u64| {
+            read.fetch_add(more as usize, Ordering::Relaxed);
+        };
+        let files = [file("a", ""), file("large", content)];
+        let options = Options { level: Level::Fast, scratch: &scratch, progress: &progress, ..options(2) };
+        let (_, bytes) = packed(&files, &options);
+        assert_eq!(streamed.into_inner(), expected);
+        assert_eq!(read.into_inner(), files[1].content.len());
+        let mut content = Vec::new();
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        archive.by_name("large").unwrap().read_to_end(&mut content).unwrap();
+        assert!(content == files[1].content);
+    }
 }
 
 #[test]
@@ -405,7 +432,7 @@ fn memory_stays_bounded_while_the_first_entry_takes_long() {
 
 #[test]
 fn every_byte_is_shown_before_it_is_packed() {
-    let mut large: String = (1..=300_000).map(|number| format!("{number:063}\n")).collect();
+    let mut large: String = (1..=HELD_LIMIT / 64 + 2).map(|number| format!("{number:063}\n")).collect();
     large.truncate((HELD_LIMIT + 100) as usize);
     let files = [file("large", large), file("small", "one\ntwo\n")];
     let shown = AtomicUsize::new(0);
