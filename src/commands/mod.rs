@@ -106,7 +106,9 @@ fn with_common(verb: Command) -> Command {
     let program = Common::augment_args(Command::default());
     let flags =
         program.get_arguments().filter(|flag| verb.get_arguments().all(|own| own.get_id() != flag.get_id()));
-    let flags: Vec<_> = flags.map(|flag| flag.clone().global(true)).collect();
+    // Only a verb that has verbs below it has somebody to hand them down to.
+    let is_handed_down = verb.has_subcommands();
+    let flags: Vec<_> = flags.map(|flag| flag.clone().global(is_handed_down)).collect();
     verb.args(flags)
 }
 

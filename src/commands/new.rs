@@ -14,6 +14,7 @@ use crate::model::package::DIST_FILES;
 use crate::model::project::{DIST, Project};
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
+use crate::model::template::Templates;
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk;
@@ -100,8 +101,8 @@ impl AnswerFlags {
 impl New {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
-        let templates =
-            disk::templates(self.template.as_deref().map(|dir| context.directory.join(dir)).as_deref())?;
+        let own = self.template.map(|directory| disk::templates(&context.directory.join(directory)));
+        let own = own.transpose()?;
         let mut given = self.answers.given(self.name, self.mode);
         if let Some(file) = &self.answers_file {
             given.offer_file(&disk::read_argument(&context.directory, file)?, &file.display().to_string())?;
@@ -111,6 +112,7 @@ impl New {
             ask(&mut given, context, output)?;
         }
         let (mode, runtime) = given.choice()?;
+        let templates = own.unwrap_or_else(|| Templates::embedded_for(runtime.lang));
         let template = templates.find(mode, runtime)?;
         let answers = given.settle(Some(mode), runtime, &template.facts.defaults())?;
         if self.print_answers {

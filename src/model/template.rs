@@ -70,7 +70,16 @@ pub struct Templates(Vec<Template>);
 
 impl Templates {
     pub fn embedded() -> Self {
-        let files = Embedded::iter().filter_map(|name| {
+        Self::embedded_below("")
+    }
+
+    /// The built-in ones of one language: `new` needs no others.
+    pub fn embedded_for(lang: Lang) -> Self {
+        Self::embedded_below(lang.id())
+    }
+
+    fn embedded_below(prefix: &str) -> Self {
+        let files = Embedded::iter().filter(|name| name.starts_with(prefix)).filter_map(|name| {
             let file = Embedded::get(&name)?;
             Some((name.into_owned(), file.data.into_owned()))
         });

@@ -495,19 +495,13 @@ pub fn read_argument(directory: &Path, file: &Path) -> Result<String> {
     if file == Path::new("-") { terminal::read_stdin() } else { read_text(&directory.join(file)) }
 }
 
-/// The templates below `directory`, or the built-in ones.
+/// The templates below `directory`.
 ///
 /// # Errors
 /// [`finding::IO`], and those of [`Templates::from_files`].
-pub fn templates(directory: Option<&Path>) -> Result<Templates> {
-    match directory {
-        None => Ok(Templates::embedded()),
-        Some(directory) => {
-            let of_a_language =
-                |name: &str| Lang::ALL.iter().any(|lang| name.split('/').next() == Some(lang.id()));
-            Templates::from_files(tree(directory, Some(&finding::LINK_ESCAPES), of_a_language)?.read_all()?)
-        }
-    }
+pub fn templates(directory: &Path) -> Result<Templates> {
+    let of_a_language = |name: &str| Lang::ALL.iter().any(|lang| name.split('/').next() == Some(lang.id()));
+    Templates::from_files(tree(directory, Some(&finding::LINK_ESCAPES), of_a_language)?.read_all()?)
 }
 
 /// Whether `path` is the directory that this process, and so the person's shell, stands in.

@@ -58,8 +58,10 @@ struct Combination<'a> {
 impl Templates {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
-        let directory = self.template.map(|directory| context.directory.join(directory));
-        let templates = disk::templates(directory.as_deref())?;
+        let templates = match self.template {
+            None => All::embedded(),
+            Some(directory) => disk::templates(&context.directory.join(directory))?,
+        };
         match self.action {
             Action::List => list(terminal, &templates)?,
             Action::Show { name } => show(terminal, templates.by_name(&name)?)?,
