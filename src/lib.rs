@@ -41,7 +41,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => {
             let terminal = Terminal::new(&cli.common.manners());
             let context = Context::new(terminal.clone(), cli.common);
-            cli.verb.run(&context, Cli::command).unwrap_or_else(|finding| {
+            let done = context.judge_directory().and_then(|()| cli.verb.run(&context, Cli::command));
+            done.unwrap_or_else(|finding| {
                 terminal.fail(&finding);
                 finding.rule.exit
             })
@@ -88,9 +89,10 @@ fn refuse(error: &clap::Error) -> Exit {
 
 fn usage(error: &clap::Error) -> Box<Finding> {
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // What is missing or possible stands in lines of its own, up to an empty one.
+    let said: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     finding::USAGE
-        .finding(message)
+        .finding(said.join(" ").trim_start_matches("error: "))
         .fix("`fnscaffold --help` and `fnscaffold VERB --help` list what is allowed")
 }
 

@@ -314,13 +314,24 @@ fn two_at_once_leave_what_the_last_one_would() {
 
 #[test]
 fn what_cannot_be_replaced_leaves_the_rest_as_it_was() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::create_dir(directory.path().join("index.py")).unwrap();
-    fs::write(directory.path().join("function.toml"), "theirs").unwrap();
-    let before = tree(directory.path());
-    let new = run(directory.path(), &[&NEW[..], &["--force", "-o", "."]].concat());
-    assert_eq!(new.status.code(), Some(3), "{new:?}");
-    assert_eq!(tree(directory.path()), before);
+    for (place, is_directory) in [("index.py", true), ("dist", false), ("dist/version.json", true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join(place);
+        if is_directory {
+            fs::create_dir_all(&place).unwrap();
+        } else {
+            fs::write(&place, "theirs").unwrap();
+        }
+        fs::write(directory.path().join("function.toml"), "theirs").unwrap();
+        let before = tree(directory.path());
+        for more in [&["--force", "-o", "."][..], &["--force", "-o", ".", "-n"]] {
+            let new = run(directory.path(), &[&NEW[..], more].concat());
+            assert_eq!(new.status.code(), Some(4), "{new:?}");
+            let told = String::from_utf8_lossy(&new.stderr);
+            assert!(told.contains("FN0502") && told.contains(place.file_name().unwrap().to_str().unwrap()));
+            assert_eq!(tree(directory.path()), before);
+        }
+    }
 }
 
 #[test]

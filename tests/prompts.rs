@@ -132,6 +132,15 @@ fn a_flag_is_a_prompt_that_is_not_asked() {
 }
 
 #[test]
+fn a_flag_that_is_wrong_is_told_before_anything_is_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = start(directory.path(), &["new", "--memory", "100MB"]);
+    let seen = session.exp_eof().unwrap();
+    assert!(seen.contains("100MB") && !seen.contains("Name"), "{seen}");
+    assert_eq!(exit_code(&mut session), 2);
+}
+
+#[test]
 fn leaving_at_any_prompt_leaves_nothing() {
     let prompts = [
         "Name",

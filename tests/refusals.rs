@@ -66,6 +66,21 @@ fn refusal(directory: &Path, code: i32) -> Value {
     error
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_whose_name_is_not_utf_8_is_shown_as_well_as_can_be() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    let name = OsStr::from_bytes(b"o\xff");
+    for line in [&["new", "--lang", "js", "--mode", "context"][..], &["templates", "render", "--all"]] {
+        let mut command = fnscaffold(directory.path(), &[line, &["-n", "--format", "json", "-o"]].concat());
+        let made = run(command.arg(name)).expect(0);
+        let document: Value = serde_json::from_str(&made.stdout).unwrap();
+        assert_eq!(document["directory"], "o\u{fffd}");
+    }
+}
+
 #[cfg(unix)]
 mod links_and_special_files {
     use super::*;
@@ -429,6 +444,95 @@ fn more_than_the_platform_unpacks_is_refused() {
     packed_before(directory.path());
     fs::File::create(directory.path().join("sparse.bin")).unwrap().set_len(713_031_681).unwrap();
     assert_eq!(refusal(directory.path(), 4)["code"], "FN0406");
+}
+
+#[test]
+fn a_dist_that_is_no_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    fs::remove_dir_all(directory.path().join("dist")).unwrap();
+    fs::write(directory.path().join("dist"), "theirs").unwrap();
+    for arguments in [&["pack"][..], &["pack", "-n"]] {
+        let refused = run(&mut fnscaffold(directory.path(), arguments)).expect(4);
+        assert!(refused.stderr.contains("`dist` is no directory"), "{}", refused.stderr);
+    }
+    assert_eq!(fs::read_to_string(directory.path().join("dist")).unwrap(), "theirs");
+}
+
+#[test]
+fn an_entry_point_that_would_not_be_packed_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let new = ["new", "--lang", "js", "--mode", "context", "--entrypoint", "dist/index.main"];
+    for arguments in [&new[..], &[&new[..], &["--no-pack"]].concat()] {
+        let refused = run(&mut fnscaffold(directory.path(), arguments)).expect(2);
+        assert!(refused.stderr.contains("FN0103") && refused.stderr.contains("would not be packed"));
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_made_to_start_in() {
+    let directory = tempfile::tempdir().unwrap();
+    for verb in [&["new", "--lang", "js", "--mode", "context"][..], &["pack"], &["explain"]] {
+        let refused = run(&mut fnscaffold(directory.path(), &[&["-C", "typo"][..], verb].concat())).expect(3);
+        assert!(refused.stderr.contains("there is no directory `typo`"), "{}", refused.stderr);
+    }
+    assert!(!directory.path().join("typo").exists());
+}
+
+#[test]
+fn what_is_missing_or_possible_is_told_as_json_too() {
+    let directory = tempfile::tempdir().unwrap();
+    for (line, parts) in [
+        (&["schema"][..], ["required arguments were not provided: <", ">"]),
+        (&["completions", "foo"], ["invalid value 'foo'", "possible values: bash"]),
+    ] {
+        let refused =
+            run(&mut fnscaffold(directory.path(), &[line, &["--format", "json"]].concat())).expect(2);
+        let document: Value = serde_json::from_str(&refused.stdout).unwrap();
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+}
+
+#[test]
+fn what_force_leaves_beside_a_new_function_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let new = |lang: &str, more: &[&str]| {
+        let line = ["new", "--lang", lang, "--mode", "api", "-o", ".", "--force"];
+        run(&mut fnscaffold(directory.path(), &[&line[..], more].concat())).expect(0)
+    };
+    let first = new("python", &[]);
+    assert!(!first.stderr.contains("not in the archive"), "{}", first.stderr);
+    for more in [&["-n"][..], &[]] {
+        let again = new("nodejs", more);
+        assert!(again.stderr.contains("not in the archive"), "{}", again.stderr);
+        assert!(again.stderr.contains(": index.py, requirements.txt; `fnscaffold pack`"), "{}", again.stderr);
+    }
+    let json = new("nodejs", &["--format", "json"]);
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(document["notPacked"], serde_json::json!(["index.py", "requirements.txt"]));
+    run(&mut fnscaffold(directory.path(), &["pack"])).expect(0);
+    run(&mut fnscaffold(directory.path(), &["verify"])).expect(0);
+}
+
+#[test]
+fn a_dry_run_of_pack_says_whether_anything_would_change() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    for (changed, state) in [(true, "would be written"), (false, "unchanged")] {
+        let text = run(&mut fnscaffold(directory.path(), &["pack", "-n"])).expect(0).stdout;
+        assert!(text.contains(state), "{text}");
+        let json = run(&mut fnscaffold(directory.path(), &["pack", "-n", "--format", "json"])).expect(0);
+        let document: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(document["changed"], changed);
+        run(&mut fnscaffold(directory.path(), &["pack"])).expect(0);
+    }
+    // The same archive, of another version.
+    let manifest = fs::read_to_string(directory.path().join("function.toml")).unwrap();
+    fs::write(directory.path().join("function.toml"), manifest + "\ndescription = \"other\"\n").unwrap();
+    let text = run(&mut fnscaffold(directory.path(), &["pack", "-n"])).expect(0).stdout;
+    assert!(text.contains("would be written"), "{text}");
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn templates(directory: &Path) {
         "NAME = {{py name}}\n\n\ndef {{function}}(event, context):\n    return {\"statusCode\": 200, \"body\": NAME}\n",
     );
     write(directory, "mine/python/hello/data/raw.txt", "{{as it is}}\n");
+    write(directory, "mine/python/hello/.fnignore", "*.md\n");
+    write(directory, "mine/python/hello/notes.md", "for people\n");
     write(directory, "mine/README.md", "no template\n");
 }
 
@@ -53,6 +55,8 @@ fn a_template_of_ones_own_is_used_like_a_built_in_one() {
     assert_eq!(manifest["template"]["version"].as_str(), Some("7"));
     run(&mut fnscaffold(&function, &["check"])).expect(0);
     run(&mut fnscaffold(&function, &["verify"])).expect(0);
+    let entries = run(&mut fnscaffold(&function, &["pack", "--list"])).expect(0).stdout;
+    assert_eq!(entries, "data/raw.txt\nhello.py\n");
     let list = run(&mut fnscaffold(directory.path(), &["templates", "list", "--template", "mine"])).expect(0);
     assert!(list.stdout.contains("python/hello") && !list.stdout.contains("nodejs"), "{}", list.stdout);
     // What it does not cover is said.

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Subcommand};
 
 use crate::commands::deferred::Deferred;
-use crate::model::finding::{Exit, Result};
+use crate::model::finding::{self, Exit, Result};
 use crate::model::spec::Consumer;
 use crate::outside::hold::Hold;
 use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
@@ -159,6 +159,19 @@ impl Context {
     pub fn new(terminal: Terminal, common: Common) -> Self {
         let Common { directory, dry_run, force, yes, .. } = common;
         Self { terminal, directory, dry_run, force, yes }
+    }
+
+    /// # Errors
+    /// [`finding::IO`] when there is no such directory to run in.
+    pub fn judge_directory(&self) -> Result<()> {
+        if self.directory == Path::new(".") || self.directory.is_dir() {
+            return Ok(());
+        }
+        let shown = self.directory.display().to_string();
+        Err(finding::IO
+            .finding(format!("there is no directory `{shown}`"))
+            .fix("check -C (or FNSCAFFOLD_DIRECTORY)")
+            .at(shown))
     }
 
     /// Keeps other fnscaffolds from changing `directory` until it is dropped, and says so when this one has

@@ -6,7 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
-use crate::model::answers::{Answers, Given, flag_and_variable};
+use crate::model::answers::{self, Answers, Given, flag_and_variable};
+use crate::model::archive::Content;
 use crate::model::digest::sha256;
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::mode::Mode;
@@ -19,7 +20,7 @@ use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk;
 use crate::outside::packing;
-use crate::outside::stage::{Stage, judge_dist};
+use crate::outside::stage::{Stage, judge_place};
 use crate::outside::terminal::{Format, Terminal};
 
 #[derive(Debug, Args)]
@@ -109,6 +110,7 @@ impl New {
         }
         let output = self.output.as_deref();
         if terminal.can_ask() {
+            given.judge()?;
             ask(&mut given, context, output)?;
         }
         let (mode, runtime) = given.choice()?;
@@ -123,7 +125,9 @@ impl New {
         let overwritten = in_the_way(&target, &shown, context.force)?;
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
-        let made = Made { project, spec, answers, shown, overwritten };
+        judge_place(&target, project.files.keys())?;
+        let not_packed = if spec.is_some() { not_packed(&target, &project) } else { Vec::new() };
+        let made = Made { project, spec, answers, shown, overwritten, not_packed };
         if terminal.can_ask() && !made.confirmed(terminal)? {
             return Err(crate::outside::interrupt::finding());
         }
@@ -174,7 +178,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
     }
     type Judge<'a> = &'a dyn Fn(&str) -> Result<()>;
     let settings: [(&'static str, &str, &str, Judge<'_>); 3] = [
-        ("entrypoint", "Entry point", "index.main", &|text| settings::parse_entrypoint(text, lang).map(drop)),
+        ("entrypoint", "Entry point", "index.main", &|text| answers::judge_written(text, lang)),
         ("memory", "Memory", "128MB", &|text| settings::parse_memory(text).map(drop)),
         ("timeout", "Timeout", "3s", &|text| settings::parse_timeout(text).map(drop)),
     ];
@@ -222,13 +226,28 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
     if names.is_empty() || force {
         return Ok(names);
     }
-    let shown_names: Vec<_> = names.iter().take(10).map(String::as_str).collect();
-    let more = if names.len() > 10 { format!(" and {} more", names.len() - 10) } else { String::new() };
     Err(exists(
         format!("the directory `{}` is not empty", shown.display()),
         "take another NAME or -o DIR, or overwrite what `new` writes with --force",
     )
-    .why(format!("in the way: {}{more}", shown_names.join(", "))))
+    .why(format!("in the way: {}", few(&names))))
+}
+
+/// Files that stand in `target` already and that an archive of `project` alone does not have.
+fn not_packed(target: &Path, project: &Project) -> Vec<String> {
+    // What keeps them from being listed is told by `pack`.
+    let collected = disk::selection(target, &project.manifest)
+        .and_then(|selection| disk::collect(target, &selection))
+        .map_or_else(|_| Vec::new(), |collected| collected.files);
+    let paths = collected.iter().map(|file| file.path().to_owned());
+    paths.filter(|path| !project.files.contains_key(path)).collect()
+}
+
+/// The first of them, and how many more there are.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
@@ -244,7 +263,7 @@ fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
         return stage.become_directory(target);
     }
     let _turn = context.turn_in(target);
-    judge_dist(target)?;
+    judge_place(target, project.files.keys())?;
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;
     for (path, bytes) in sources {
@@ -264,6 +283,8 @@ struct Made {
     answers: Answers,
     shown: PathBuf,
     overwritten: Vec<String>,
+    /// What stood in the directory before and is packed by the next `pack` only.
+    not_packed: Vec<String>,
 }
 
 impl Made {
@@ -296,6 +317,12 @@ impl Made {
         }
         if !self.overwritten.is_empty() {
             terminal.note(&format!("overwritten: {}", self.replaced().join(", ")));
+        }
+        if !self.not_packed.is_empty() {
+            terminal.note(&format!(
+                "not in the archive, as they were here before: {}; `fnscaffold pack` packs them too",
+                few(&self.not_packed)
+            ));
         }
         for problem in self.remarks() {
             terminal.warn(&problem);
@@ -379,11 +406,12 @@ impl Made {
         json!({
             "ok": true,
             "dryRun": context.dry_run,
-            "directory": self.shown,
+            "directory": self.shown.display().to_string(),
             "answers": self.answers.to_map(),
             "files": files,
             "archive": self.spec.as_ref().map(|spec| &spec.archive),
             "overwritten": self.replaced(),
+            "notPacked": self.not_packed,
             "findings": self.remarks(),
             "next": if context.dry_run { Vec::new() } else { self.next(context) },
         })

@@ -1,6 +1,6 @@
 //! `pack`: a function directory in, its archive and version.json out, together.
 
-use std::io;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -22,7 +22,7 @@ use crate::outside::disk::{self, Collected, SourceFile};
 use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::progress::Progress;
-use crate::outside::stage::{Stage, judge_dist};
+use crate::outside::stage::{Stage, judge_dist, judge_parent};
 use crate::outside::terminal::{Format, Terminal};
 
 #[derive(Debug, Args)]
@@ -119,7 +119,8 @@ impl Pack {
             _ => None,
         };
         let (spec, changed) = if context.dry_run {
-            (package::build(&manifest, files, &packing, io::sink())?, false)
+            judge_parent(&context.directory)?;
+            compare(&context.directory, &manifest, files, &packing)?
         } else {
             write(&context.directory, &manifest, files, &packing)?
         };
@@ -128,6 +129,28 @@ impl Pack {
         say_packed(context, &manifest, &spec, changed, saved)?;
         Ok(Exit::Done)
     }
+}
+
+/// What [`write`] would make, and whether it is another one than is there.
+fn compare(
+    directory: &Path,
+    manifest: &Manifest,
+    files: &[SourceFile],
+    packing: &Packing<'_>,
+) -> Result<(VersionSpec, bool)> {
+    let standing = |name: &str| disk::comparing(&directory.join(DIST).join(name));
+    let mut archive = standing(parse_runtime(&manifest.version.runtime)?.lang.archive_name())?;
+    let spec = package::build(manifest, files, packing, &mut archive)?;
+    let mut is_same = archive.into_verdict();
+    for (name, write) in beside_archive(&spec) {
+        let mut beside = BufWriter::new(standing(name)?);
+        is_same = is_same.and_then(|same| {
+            write(&mut beside)?;
+            Ok(same && beside.into_inner()?.into_verdict()?)
+        });
+    }
+    let changed = is_same.map_or(true, |same| !same);
+    Ok((spec, changed))
 }
 
 /// Makes `dist/`, and says whether it is another one than before.
@@ -184,7 +207,8 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
                 .filter(|by| of(*by) > 0)
                 .map(|by| format!("{} {}", of(by), by.describe()))
                 .collect();
-        terminal.note(&format!("left out: {} (-v names them)", counts.join(", ")));
+        let hint = if terminal.verbose { "" } else { " (-v names them)" };
+        terminal.note(&format!("left out: {}{hint}", counts.join(", ")));
     }
     Ok(Exit::Done)
 }
@@ -218,9 +242,9 @@ fn say_packed(
         return Ok(());
     }
     let state = match (context.dry_run, changed) {
-        (true, _) => "would be written",
+        (true, true) => "would be written",
         (false, true) => "written",
-        (false, false) => "unchanged",
+        (_, false) => "unchanged",
     };
     terminal.say(&format!(
         "{DIST}/{} {state}: {} in {} bytes, sha256 {}",

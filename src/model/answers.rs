@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::finding::{self, Finding, Result};
-use crate::model::manifest::Version;
+use crate::model::manifest::{Package, Version};
 use crate::model::mode::Mode;
 use crate::model::runtime::{Lang, Runtime};
+use crate::model::selection::Selection;
 use crate::model::settings::{self, nearest, parse_runtime};
 
 /// One question: its key in an answers file, and what it takes.
@@ -204,11 +205,26 @@ impl Given {
         self.judged("name", settings::check_name(&answers.name))?;
         if mode.is_some() {
             // Code that is adopted may have entry points that no template writes; `check` judges them.
-            self.judged("entrypoint", settings::parse_entrypoint(&answers.entrypoint, runtime.lang))?;
+            self.judged("entrypoint", judge_written(&answers.entrypoint, runtime.lang))?;
         }
         self.judged("memory", settings::parse_memory(&answers.memory))?;
         self.judged("timeout", settings::parse_timeout(&answers.timeout))?;
         Ok(answers)
+    }
+
+    /// Judges what is given before more is asked for.
+    ///
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`].
+    pub fn judge(&self) -> Result<()> {
+        self.mode()?;
+        if let Some(lang) = self.lang()? {
+            self.parsed("entrypoint", |text| judge_written(text, lang))?;
+        }
+        self.parsed("name", settings::check_name)?;
+        self.parsed("memory", settings::parse_memory)?;
+        self.parsed("timeout", settings::parse_timeout)?;
+        Ok(())
     }
 
     fn parsed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
@@ -228,6 +244,21 @@ impl Given {
             None => problem,
         }
     }
+}
+
+/// Judges the entry point of a file that a template writes: it has to be packed.
+///
+/// # Errors
+/// Those of [`settings::parse_entrypoint`].
+pub fn judge_written(entrypoint: &str, lang: Lang) -> Result<()> {
+    let file = format!("{}{}", settings::parse_entrypoint(entrypoint, lang)?.module, lang.extension());
+    if Selection::new(&Package::default(), None)?.takes(&file) {
+        return Ok(());
+    }
+    Err(finding::ENTRYPOINT_FORMAT
+        .finding(format!("the entry point `{entrypoint}` is not allowed"))
+        .why(format!("`{file}` would not be packed: its directory is left out by default"))
+        .fix("take `index.main`"))
 }
 
 impl Answers {

@@ -9,7 +9,7 @@ use crate::model::finding::Result;
 use crate::model::manifest::{self, Manifest, Package, TemplateRecord};
 use crate::model::package::{self, MemoryFile, Packing};
 use crate::model::schema::{self, SchemaName};
-use crate::model::selection::Selection;
+use crate::model::selection::{IGNORE_FILE, Selection};
 use crate::model::settings::parse_entrypoint;
 use crate::model::template::{self, Template};
 use crate::model::version::{self, VersionSpec};
@@ -60,7 +60,9 @@ impl Project {
     /// # Errors
     /// Those of [`package::build`].
     pub fn pack(&mut self, packing: &Packing<'_>) -> Result<VersionSpec> {
-        let selection = Selection::new(&self.manifest.package, None)?;
+        // A template may have one.
+        let fnignore = self.files.get(IGNORE_FILE).map(|bytes| String::from_utf8_lossy(bytes));
+        let selection = Selection::new(&self.manifest.package, fnignore.as_deref())?;
         let selected: Vec<_> = self
             .files
             .iter()

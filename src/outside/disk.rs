@@ -78,6 +78,14 @@ pub fn open_if_there(path: &Path) -> Result<Option<File>> {
     }
 }
 
+/// What is written to it is compared with the file, if there is one.
+///
+/// # Errors
+/// Those of [`open_if_there`].
+pub fn comparing(path: &Path) -> Result<archive::Comparing<File>> {
+    Ok(archive::Comparing::with(open_if_there(path)?))
+}
+
 /// Opens what a stranger may have put there: a FIFO would wait for its writer, a device may have no end.
 fn open(path: &Path) -> io::Result<File> {
     let kind = fs::metadata(path)?.file_type();

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use crate::model::archive;
 use crate::model::finding::{self, Result};
 use crate::model::project::{DIST, WriteTo};
-use crate::outside::disk::{io_finding, open_if_there};
+use crate::outside::disk::{can_be_replaced, io_finding, open_if_there};
 use crate::outside::hold::Hold;
 use crate::outside::interrupt;
 
@@ -218,12 +218,19 @@ impl Stage {
 /// which files elsewhere would be replaced.
 ///
 /// # Errors
-/// [`finding::LINK_ESCAPES`].
+/// [`finding::LINK_ESCAPES`], and [`finding::EXISTS`] when it is no directory.
 pub fn judge_dist(function_directory: &Path) -> Result<()> {
     let dist = function_directory.join(DIST);
     let (Ok(root), Ok(target)) = (fs::canonicalize(function_directory), fs::canonicalize(&dist)) else {
         return Ok(());
     };
+    if !target.is_dir() {
+        return Err(finding::EXISTS
+            .finding(format!("`{DIST}` is no directory"))
+            .why("archive and version.json are written into it")
+            .fix("move it away")
+            .at(DIST));
+    }
     if target.starts_with(root) {
         return Ok(());
     }
@@ -232,6 +239,48 @@ pub fn judge_dist(function_directory: &Path) -> Result<()> {
         .why(format!("what is written there would replace files in `{}`", target.display()))
         .fix("remove it: a directory is made in its place")
         .at(DIST))
+}
+
+/// Whether files of these names can be written below `target`, of which nothing need be there.
+///
+/// # Errors
+/// Those of [`judge_dist`] and [`judge_parent`], and [`finding::EXISTS`] for what no file can replace.
+pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    if can_be_replaced(target) {
+        return judge_parent(target.parent().unwrap_or(target));
+    }
+    judge_parent(target)?;
+    judge_dist(target)?;
+    for name in names {
+        let in_the_way = |path: &str, what: &str| {
+            let shown = target.join(path).display().to_string();
+            finding::EXISTS.finding(format!("`{shown}` {what}")).fix("move it away").at(shown.clone())
+        };
+        if fs::symlink_metadata(target.join(name)).is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(in_the_way(name, "is a directory"));
+        }
+        for (end, _) in name.match_indices('/') {
+            if fs::metadata(target.join(&name[..end])).is_ok_and(|metadata| !metadata.is_dir()) {
+                return Err(in_the_way(&name[..end], "is no directory"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether `target`, or the nearest directory above it that is there, can be written in.
+///
+/// # Errors
+/// [`finding::IO`].
+pub fn judge_parent(target: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let there = target.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        access(there, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| io_finding("write in", there, &error.into()))?;
+    }
+    Ok(())
 }
 
 impl Drop for Stage {
@@ -326,6 +375,21 @@ fn relative_files(root: &Path) -> io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_merge_that_fails_puts_back_what_it_replaced() {
+        let target = tempfile::tempdir().unwrap();
+        let stage = Stage::within(target.path()).unwrap();
+        for name in ["a", "b", "c"] {
+            stage.write(name, b"new").unwrap();
+        }
+        fs::write(target.path().join("a"), "old").unwrap();
+        fs::create_dir(target.path().join("c")).unwrap();
+        assert_eq!(stage.merge_into(target.path()).unwrap_err().rule.id, "FN0501");
+        assert_eq!(fs::read(target.path().join("a")).unwrap(), b"old");
+        let names = fs::read_dir(target.path()).unwrap().count();
+        assert_eq!(names, 2, "`a` and `c`");
+    }
 
     #[test]
     fn a_version_spec_never_stands_beside_the_archive_of_another() {

@@ -47,7 +47,7 @@ pub const STYLES: Styles = Styles::styled()
 pub const EXAMPLES: &str = "\
 Examples:
   fnscaffold new                                  ask, then write my-app/
-  fnscaffold new --lang python --mode api         write my-app/ without asking
+  fnscaffold new --lang python --mode api -y      write my-app/ without asking
   fnscaffold -C my-app check                      judge it before it is deployed
   fnscaffold -C my-app invoke                     call it here, under the real interpreter
   fnscaffold -C my-app deploy -n                  see what would change in the cloud";

@@ -67,7 +67,8 @@ impl Render {
         } else {
             let directories: Vec<_> = combinations.iter().map(Combination::path).collect();
             terminal.say_json(&json!({
-                "ok": true, "dryRun": context.dry_run, "directory": self.output, "directories": directories,
+                "ok": true, "dryRun": context.dry_run,
+                "directory": self.output.display().to_string(), "directories": directories,
             }))?;
         }
         if context.dry_run {
