@@ -124,6 +124,9 @@ fn samples_that_are_kept_are_held_true() {
     assert_eq!((json["ok"].as_bool(), json["drift"].as_array().map(Vec::len)), (Some(false), Some(3)));
     render(&["--force"]).expect(0);
     assert!(render(&["--check"]).expect(1).stdout.contains("extra.txt"), "nobody else's file is removed");
+    write(&sample, "extra.txt", "");
+    let drift = render(&["--check"]).expect(1);
+    assert!(drift.stdout.contains("--- a/python/api/python314/extra.txt\n+++ /dev/null"), "{}", drift.stdout);
     fs::remove_file(sample.join("extra.txt")).unwrap();
     render(&["--check"]).expect(0);
     // Samples in version control lack dist/, which their .gitignore names.

@@ -162,6 +162,10 @@ fn diff(path: &str, standing: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> Str
         None => "/dev/null".to_owned(),
     };
     match (text(standing), text(wanted)) {
+        // An empty file that only one side has: without lines, the diff would be empty too.
+        (Ok(old), Ok(new)) if old == new => {
+            format!("--- {}\n+++ {}\n", name("a", standing), name("b", wanted))
+        }
         (Ok(old), Ok(new)) if !old.contains('\0') && !new.contains('\0') => TextDiff::from_lines(&old, &new)
             .unified_diff()
             .header(&name("a", standing), &name("b", wanted))

@@ -126,11 +126,11 @@ impl Test {
         let elsewhere = count(|outcome| outcome.warning.is_some());
         if elsewhere > 0 {
             let on = "on another version than their runtime's (-v says which)";
-            terminal.note(&format!("{elsewhere} combinations ran {on}"));
+            terminal.note(&format!("{} ran {on}", combinations(elsewhere)));
         }
         let verdict = if failed == 0 { terminal.good("ok") } else { terminal.bad("failed") };
         terminal
-            .say(&format!("{verdict}: {} combinations, {failed} failed, {skipped} not run", outcomes.len()))
+            .say(&format!("{verdict}: {}, {failed} failed, {skipped} not run", combinations(outcomes.len())))
     }
 
     fn test(&self, terminal: &Terminal, combination: &Combination<'_>) -> Outcome {
@@ -310,4 +310,8 @@ fn unexpected(when: &str, wanted: &str, status: u64, body: &Value) -> Box<Findin
     finding::FUNCTION_FAILED
         .finding(format!("{when} it should answer {wanted}"))
         .why(format!("it answered {status} and {body}"))
+}
+
+fn combinations(count: usize) -> String {
+    if count == 1 { "1 combination".to_owned() } else { format!("{count} combinations") }
 }

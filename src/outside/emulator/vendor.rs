@@ -33,7 +33,7 @@ pub fn vendor(
         Installed::Nothing => {
             let file = runtime.lang.dependency_file();
             let nothing = finding::VENDOR_NOTHING
-                .finding(format!("there is nothing to vendor: `{file}` names no packages"));
+                .finding(format!("there is nothing to vendor: no `{file}` names a package"));
             return Ok((own, Some(nothing.at(file))));
         }
         Installed::Packages(directory) => match runtime.lang {
