@@ -408,6 +408,11 @@ fn the_metadata_service_answers_as_the_platforms() {
         assert_eq!(statuses(&function, &["--metadata", "disabled"]), [404, 404, 404]);
         let expired = function.body(&["--metadata", "expired"]);
         assert!(expired[0][1].as_str().unwrap().contains(r#""expires_in":0"#));
+        function.tables("[version.metadata-options]\ngce-http-endpoint = 'disabled'\n");
+        assert_eq!(statuses(&function, &[]), [404, 404, 404]);
+        assert_eq!(statuses(&function, &["--metadata", "500"]), [404, 404, 404]);
+        function.tables("[version.metadata-options]\naws-v1-http-endpoint = 'disabled'\n");
+        assert_eq!(statuses(&function, &[]), [200, 403, 404]);
     }
 }
 
