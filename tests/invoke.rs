@@ -226,7 +226,10 @@ fn a_malformed_answer_is_502() {
 fn a_nodejs_error_has_a_stack_of_objects() {
     let code = "function inner() {\n  throw new TypeError(\"no\");\n}\nexports.main = () => inner();\n\
                 exports.later = async () => { await null; throw new TypeError(\"no\"); };\n\
-                exports.uncaught = () => new Promise(() => setTimeout(() => inner(), 1));\nexports.text = () => { throw \"text\"; };\n";
+                exports.uncaught = () => new Promise(() => setTimeout(() => inner(), 1));\nexports.text = () => { throw \"text\"; };\n\
+                exports.big = () => { throw { message: BigInt(10) }; };\n\
+                exports.circle = async () => { const error = { stack: 1 }; error.message = error; throw error; };\n\
+                exports.hostile = () => { throw { get message() { throw new Error(\"no\"); } }; };\n";
     for mut function in every_node(&[("index.js", code)]) {
         for name in ["main", "later", "uncaught"] {
             let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
@@ -239,7 +242,11 @@ fn a_nodejs_error_has_a_stack_of_objects() {
             assert!(frame["line"].is_u64() && frame["column"].is_u64());
             assert!(!answer["body"].as_str().unwrap().contains("bootstrap"), "{body}");
         }
-        assert_eq!(function.entrypoint("index.text").fails(&[])["body"], "{}");
+        // JSON cannot hold some of what can be thrown.
+        for name in ["text", "big", "circle", "hostile"] {
+            let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
+            assert_eq!((&answer["status"], &answer["body"]), (&json!(502), &json!("{}")), "{name}");
+        }
     }
 }
 
@@ -435,6 +442,34 @@ fn programs_that_the_function_starts_reach_the_metadata_service() {
 }
 
 #[test]
+fn threads_of_the_function_reach_the_metadata_service_too() {
+    // What asks is the same in every thread; none of them may outlive its answer.
+    let asking = format!(
+        "{ASK_NODE}const tell = (value) => require('worker_threads').parentPort.postMessage(value);\nask('{TOKEN}', {{ 'Metadata-Flavor': 'Google' }}).then(([status]) => tell(status), (error) => tell(String(error)));\n"
+    );
+    let nested = "const { Worker, parentPort } = require('worker_threads');\nnew Worker('./asking.js').on('message', (value) => parentPort.postMessage(value));\n";
+    let flagged = "const { Worker } = require('worker_threads');\nnew Worker('./asking.js').on('message', (value) => console.log(value));\n";
+    let code = "const { Worker } = require('worker_threads');\nconst { execFileSync } = require('child_process');\nclass Mine extends Worker {}\n\
+        const answer = (worker) => new Promise((done, failed) => worker.on('message', done).on('error', failed));\n\
+        const message = (make) => { try { make(); return 'made'; } catch (error) { return error.code; } };\n\
+        exports.main = async () => {\n  const { Worker: Imported } = await import('worker_threads');\n  \
+        const workers = [new Worker('./asking.js'), new Mine('./asking.js', { execArgv: [] }), new Imported('./asking.js', { env: {} }), new Worker('./nested.js')];\n  \
+        const kinds = [workers[0] instanceof Worker, workers[1] instanceof Mine, workers[1] instanceof Worker, workers[2] instanceof Worker, Mine.name, Worker.name];\n  \
+        const refused = [message(() => new Worker()), message(() => new Worker('./asking.js', { execArgv: 'text' })), message(() => new Worker('./asking.js', { execArgv: ['--no-such-flag'] }))];\n  \
+        const flagged = execFileSync(process.execPath, ['--max-old-space-size=64', 'flagged.js']).toString().trim();\n  \
+        return { body: JSON.stringify({ statuses: await Promise.all(workers.map(answer)), kinds, refused, flagged }) };\n};\n";
+    let files = [("index.js", code), ("asking.js", &asking), ("nested.js", nested), ("flagged.js", flagged)];
+    for mut function in every_node(&files) {
+        let answer = function.account().body(&["--metadata-route", "preload"]);
+        assert_eq!(answer["statuses"], json!([200, 200, 200, 200]), "{}", function.runtime);
+        assert_eq!(answer["kinds"], json!([true, true, true, true, "Mine", "Worker"]));
+        let refused = ["ERR_INVALID_ARG_TYPE", "ERR_INVALID_ARG_TYPE", "ERR_WORKER_INVALID_EXEC_ARGV"];
+        assert_eq!(answer["refused"], json!(refused));
+        assert_eq!(answer["flagged"], "200");
+    }
+}
+
+#[test]
 fn logs_are_read_line_by_line() {
     let code = "exports.main = async () => { console.log('plain'); console.error(JSON.stringify({ level: 'warn', msg: 'structured', a: 1 })); return {}; };\n";
     for function in every_node(&[("index.js", code)]) {
@@ -485,8 +520,14 @@ fn the_archive_is_run_and_the_directory_with_source() {
         function.write("index.js", "exports.main = async () => ({ body: 'new' });\n");
         assert_eq!(function.call(&[])["body"], "old");
         assert_eq!(function.call(&["--source"])["body"], "new");
-        let run = function.invoke(&["--format", "text"]).expect(0);
-        assert!(run.stderr.contains("FN0602"), "{}", run.stderr);
+        for format in ["text", "json", "junit"] {
+            let run = function.invoke(&["--format", format]).expect(0);
+            assert!(run.stderr.contains("warning[FN0602]"), "{format}: {}", run.stderr);
+            assert_eq!(function.invoke(&["--format", format, "-q"]).expect(0).stderr, "", "{format}");
+        }
+        // What the document says is not said twice.
+        let run = function.invoke(&["--expect", "status=404", "-q"]).expect(6);
+        assert_eq!((run.stdout.contains("FN0703"), run.stderr.as_str()), (true, ""));
     }
 }
 

@@ -210,11 +210,19 @@ impl Terminal {
         }
     }
 
-    /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
+    /// A finding that does not end the verb, on standard error in every format; `--quiet` mutes all but
+    /// errors.
     pub fn warn(&self, finding: &Finding) {
         self.end_progress();
-        if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
+        if !self.quiet || finding.severity == Severity::Error {
             complain(&self.render(finding, self.color_err));
+        }
+    }
+
+    /// The same for a finding that the document of any other format than text holds.
+    pub fn warn_in_text(&self, finding: &Finding) {
+        if self.format == Format::Text {
+            self.warn(finding);
         }
     }
 

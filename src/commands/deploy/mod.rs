@@ -60,7 +60,7 @@ impl Deploy {
             return Ok(Exit::Findings);
         }
         for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-            terminal.warn(warning);
+            terminal.warn_in_text(warning);
         }
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let (spec, archive) = packed(context)?;
