@@ -353,6 +353,32 @@ fn the_environment_is_the_platforms() {
 }
 
 #[test]
+fn secrets_come_from_the_callers_variables_and_what_is_missing_is_named() {
+    let tables = "[[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'FIRST'\n\
+        [[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'SECOND'\n\
+        [[version.mounts]]\nname = 'data'\nobject-storage = { bucket = 'bucket' }\n";
+    let read = [
+        "[process.env.FIRST, process.env.SECOND, process.env.THIRD]",
+        "[os.environ.get(name) for name in ['FIRST', 'SECOND', 'THIRD']]",
+    ];
+    let code = read[0].replacen('[', "(console.log(process.env.FIRST), [", 1) + ")";
+    let node = every_node(&[("index.js", &node(&code))]);
+    let python = every_python(&[("index.py", &python(read[1]))]);
+    for mut function in node.into_iter().chain(python) {
+        function.tables(tables);
+        let run = function.invoke(&[]).expect(0);
+        let missing = "warning[FN0506]: the function runs without the secret `FIRST`, the secret `SECOND`, the mount `data`";
+        assert!(run.stderr.contains(missing), "{}", run.stderr);
+        let mut command = function.command(&["invoke", "--format", "json", "--expect", "json:/0=pa55word"]);
+        let run = fnscaffold::run(command.env("FIRST", "pa55word").env("THIRD", "third")).expect(0);
+        assert!(run.stderr.contains("without the secret `SECOND`, the mount `data`"), "{}", run.stderr);
+        assert!(run.stdout.contains("<redacted>"), "{}", run.stdout);
+        assert!(!run.stdout.contains("third"), "{}", run.stdout);
+        assert!(!format!("{run:?}").contains("pa55word"), "{run:?}");
+    }
+}
+
+#[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
     for function in every_node(&[("index.js", code), ("data/a.txt", "found")]).into_iter().take(1) {

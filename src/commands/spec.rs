@@ -170,6 +170,11 @@ impl Spec {
             terminal.note(
                 "it takes the secret YC_SA_JSON_CREDENTIALS, and without --folder-id the variable YC_FOLDER_ID",
             );
+            if !self.workflow {
+                terminal.note(
+                    "dist/ must be there: `fnscaffold pack` before these steps makes the same bytes anew",
+                );
+            }
         }
         terminal.say_bytes(written.text.as_bytes())?;
         Ok(Exit::Done)

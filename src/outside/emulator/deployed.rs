@@ -52,7 +52,8 @@ impl Deployed {
     /// # Errors
     /// What is wrong with this machine, or with the values of the manifest.
     pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
-        let version = function.manifest.version.clone();
+        let mut version = function.manifest.version.clone();
+        version.environment.extend(settings.secrets.variables(&function.manifest.version));
         let memory = parse_memory(&version.memory)?;
         let mut home = Home::new()?;
         let installing = Installing {
