@@ -189,12 +189,40 @@ fn an_http_request_is_an_event() {
 fn event_templates_and_files_reach_the_handler() {
     let echo = "exports.main = async (event) => event;\n";
     for function in
-        every_node(&[("index.js", echo), ("event.json", r#"{"body":"from a file"}"#)]).into_iter().take(1)
+        every_node(&[("index.js", echo), ("event.json", r#"{"httpMethod":"GET","body":"from a file"}"#)])
+            .into_iter()
+            .take(1)
     {
         let answer = function.call(&["--event-template", "timer", "--set", "messages.0.details.payload=now"]);
         let event: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         assert_eq!(event["messages"][0]["details"]["payload"], "now");
         assert_eq!(function.call(&["--event", "event.json"])["body"], "from a file");
+        // What a trigger sends is no HTTP request, and neither is its answer.
+        function.write("trigger.json", "\u{feff}{\"messages\":[]}");
+        assert_eq!(function.call(&["--event", "trigger.json"])["body"], r#"{"messages":[]}"#);
+        let mut piped = function.command(&["invoke", "--format", "json", "--event", "-"]);
+        let run =
+            fnscaffold::run(piped.stdin(std::fs::File::open(function.path().join("trigger.json")).unwrap()));
+        assert!(run.expect(0).stdout.contains("messages"));
+        let big = format!(r#"{{"httpMethod":"POST","body":"{}"}}"#, "x".repeat(3_670_016));
+        function.write("../big.json", &big);
+        let refused = function.fails(&["--event", "../big.json"]);
+        assert_eq!(refused["status"], 413);
+        assert!(refused["body"].as_str().unwrap().contains("3670016 bytes"), "{refused}");
+    }
+}
+
+#[test]
+fn any_bytes_are_a_body() {
+    let echo =
+        "exports.main = async (event) => ({ body: event.body, isBase64Encoded: event.isBase64Encoded });\n";
+    for function in every_node(&[("index.js", echo)]).into_iter().take(1) {
+        let path = function.path().join("../bytes");
+        std::fs::write(&path, [0xff, 0x00, 0xfe]).unwrap();
+        let mut piped = function.command(&["invoke", "--format", "json", "-d", "@-"]);
+        let run = fnscaffold::run(piped.stdin(std::fs::File::open(&path).unwrap())).expect(0);
+        let document: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(document["calls"][0]["body"], "/wD+");
     }
 }
 

@@ -417,12 +417,12 @@ pub fn json_is_asked_for() -> bool {
 ///
 /// # Errors
 /// [`finding::IO`].
-pub fn read_stdin() -> Result<String> {
-    let mut text = String::new();
-    io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| finding::IO.finding("could not read standard input").why(error.to_string()))?;
-    Ok(text)
+pub fn read_stdin() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match io::stdin().read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(finding::IO.finding("could not read standard input").why(error.to_string())),
+    }
 }
 
 fn left(error: &dialoguer::Error) -> Box<Finding> {
