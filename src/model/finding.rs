@@ -341,7 +341,7 @@ rules! {
     NOT_DEPLOYED "FN0908" "not-deployed" Error Remote
         "The cloud has no such function, version or tag, or no earlier version to go back to. `fnscaffold versions` lists what there is; `fnscaffold deploy` makes the function and a version."
     PUBLIC_TOKEN "FN0909" "public-token" Error Refused
-        "The handler answers with an IAM token. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else, or, if that is truly wanted, add --yes."
+        "The handler seems to answer with an IAM token: its code names the token, takes it from its context or the metadata service, or writes out its whole context. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else; if it does already, or if that is truly wanted, add --yes."
     PUBLIC "FN0910" "public" Warning Refused
         "Everyone on the internet may call a public function, and pays nothing for it: you do. `fnscaffold public off` takes it back."
 }
