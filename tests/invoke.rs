@@ -213,6 +213,57 @@ fn event_templates_and_files_reach_the_handler() {
 }
 
 #[test]
+fn variables_give_way_to_flags() {
+    let echo = "exports.main = async (event) => ({ body: JSON.stringify([event.httpMethod, event.body, event.queryStringParameters]) });\n";
+    let event = r#"{"httpMethod":"PUT"}"#;
+    for function in every_node(&[("index.js", echo), ("event.json", event)]).into_iter().take(1) {
+        let run = |variables: &[(&str, &str)], arguments: &[&str]| {
+            let mut command = function.command(&[&["invoke", "--format", "json"], arguments].concat());
+            fnscaffold::run(command.envs(variables.iter().copied()))
+        };
+        let by_event = ["--event", "event.json"];
+        for (variables, arguments, expected) in [
+            (&[("FNSCAFFOLD_QUERY", "a=b")][..], &by_event[..], r#"["PUT",null,null]"#),
+            (&[("FNSCAFFOLD_HEADER", "A: b"), ("FNSCAFFOLD_DATA", "x")], &by_event, r#"["PUT",null,null]"#),
+            (
+                &[("FNSCAFFOLD_EVENT", "none.json"), ("FNSCAFFOLD_EVENT_TEMPLATE", "timer")],
+                &["-d", "{}"],
+                r#"["POST","{}",{}]"#,
+            ),
+            (
+                &[("FNSCAFFOLD_PATH", "/a"), ("FNSCAFFOLD_EVENT", "none.json")],
+                &["--event-template", "http", "--set", "body=x"],
+                r#"["POST","x",{"a":"2","b":"3"}]"#,
+            ),
+            (&[("FNSCAFFOLD_SET", "a=b")], &["--query", "c=d"], r#"["GET","",{"c":"d"}]"#),
+            (&[("FNSCAFFOLD_DATA", "{}"), ("FNSCAFFOLD_QUERY", "c=d")], &[], r#"["POST","{}",{"c":"d"}]"#),
+        ] {
+            let run = run(variables, arguments).expect(0);
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            assert_eq!(document["calls"][0]["body"], expected, "{variables:?}");
+        }
+        for (variables, arguments, message) in [
+            (&[][..], &["--event", "event.json", "-d", "x"][..], "--event cannot be used with --data"),
+            (
+                &[],
+                &["--event-template", "http", "--query", "a=b"],
+                "--event-template cannot be used with --query",
+            ),
+            (&[], &["--set", "a=b"], "--set means nothing without --event-template"),
+            (
+                &[("FNSCAFFOLD_EVENT", "event.json"), ("FNSCAFFOLD_DATA", "x")],
+                &[],
+                "--event cannot be used with --data",
+            ),
+        ] {
+            let run = run(variables, arguments).expect(2);
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            assert_eq!(document["error"]["message"], message);
+        }
+    }
+}
+
+#[test]
 fn any_bytes_are_a_body() {
     let echo =
         "exports.main = async (event) => ({ body: event.body, isBase64Encoded: event.isBase64Encoded });\n";

@@ -48,7 +48,7 @@ pub struct Spec {
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_FOLDER_ID", hide_env = true)]
     folder_id: Option<String>,
     /// Embed the archive, for rest
-    #[arg(long, conflicts_with_all = ["bucket", "object"])]
+    #[arg(long)]
     content: bool,
     /// The Object Storage bucket that the archive is uploaded to, for rest, yc, terraform and github
     #[arg(long, value_name = "BUCKET", env = "FNSCAFFOLD_BUCKET", hide_env = true)]

@@ -203,6 +203,8 @@ fn a_dry_run_changes_nothing_and_says_what_would() {
     )
     .unwrap();
     scene.pack();
+    told(run(scene.command(&["deploy", "-n"]).env("FNSCAFFOLD_EXPECT", "status=200"))).expect(0);
+    scene.run(&["deploy", "-n", "--expect", "status=200"]).expect(2);
     let second = scene.run(&["deploy", "-n", "--smoke", "http"]).expect(0);
     for line in [
         "~ resources.memory: 134217728 -> 268435456",

@@ -18,19 +18,13 @@ use crate::outside::{clock, disk};
 #[command(next_help_heading = "The call")]
 pub struct RequestArgs {
     /// The handler's first argument, as JSON; without httpMethod it is a trigger's; - is standard input
-    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_EVENT", hide_env = true, conflicts_with_all = ["event_template", "data", "path", "query", "header", "method"])]
+    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_EVENT", hide_env = true)]
     event: Option<PathBuf>,
     /// An event as the platform makes it: http, gateway, timer, ymq, ys3, yds, iot, logging, registry, budget, mail
-    #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true, conflicts_with_all = ["data", "path", "query", "header", "method"])]
+    #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true)]
     event_template: Option<String>,
     /// Change a value of the event template: messages.0.details.payload=text; may be repeated
-    #[arg(
-        long,
-        value_name = "KEY=VALUE",
-        env = "FNSCAFFOLD_SET",
-        hide_env = true,
-        requires = "event_template"
-    )]
+    #[arg(long, value_name = "KEY=VALUE", env = "FNSCAFFOLD_SET", hide_env = true)]
     set: Vec<String>,
     /// The request's body; @FILE reads it from a file, @- from standard input
     #[arg(short, long, value_name = "TEXT", env = "FNSCAFFOLD_DATA", hide_env = true)]
