@@ -64,6 +64,9 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// What every server finds in its environment.
+const SECRET: &str = "pa55word-of-the-test";
+
 struct Dev {
     child: Child,
     document: Value,
@@ -88,6 +91,7 @@ impl Dev {
             .current_dir(root)
             .env_remove("FNSCAFFOLD_IAM_TOKEN")
             .env("TMPDIR", homes.path())
+            .env("GIVEN_SECRET", SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -833,6 +837,36 @@ fn logs_are_readable_and_hold_no_token() {
     assert_eq!((&structured["level"], &structured["function"]), (&"WARN".into(), &"func".into()));
     assert!(structured["requestId"].is_string());
     assert!(!dev.err().contains(token));
+}
+
+#[test]
+fn secrets_are_given_and_what_is_not_here_is_said() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = "const http = require('http');
+    const ask = (path) => new Promise((done, failed) => http.get('http://169.254.169.254' + path, { headers: { 'Metadata-Flavor': 'Google' } }, (response) => done(response.resume().statusCode)).on('error', failed));
+    exports.main = async () => {
+        console.log(process.env.GIVEN_SECRET);
+        return { body: JSON.stringify([process.env.GIVEN_SECRET, await ask('/computeMetadata/v1/instance/service-accounts/default/token')]) };
+    };";
+    let secret = "secrets = [{ id = \"e6q\", key = \"k\", environment-variable = \"GIVEN_SECRET\" }]";
+    let settings = format!(
+        "service-account-id = \"ajeabcdefghijklmnopq\"\nmetadata-options = {{ gce-http-endpoint = \"disabled\" }}\n{secret}"
+    );
+    function(root.path(), "func", "nodejs22", &settings, code);
+    let dev = Dev::start(root.path(), &["func"]);
+    assert_eq!(dev.get("/").json(), serde_json::json!([SECRET, 404]));
+    dev.says("<redacted>");
+    assert!(!dev.err().contains(SECRET) && !dev.err().contains("FN0506"), "{}", dev.err());
+    let settings =
+        format!("{settings}\nmounts = [{{ name = \"data\", object-storage = {{ bucket = \"bucket\" }} }}]");
+    function(root.path(), "func", "nodejs22", &settings, code);
+    dev.says("warning[FN0506]: the function runs without the mount `data`");
+    drop(dev);
+    let dev = Dev::start(root.path(), &["func"]);
+    dev.says("warning[FN0506]: the function runs without the mount `data`");
 }
 
 #[test]

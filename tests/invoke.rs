@@ -189,12 +189,91 @@ fn an_http_request_is_an_event() {
 fn event_templates_and_files_reach_the_handler() {
     let echo = "exports.main = async (event) => event;\n";
     for function in
-        every_node(&[("index.js", echo), ("event.json", r#"{"body":"from a file"}"#)]).into_iter().take(1)
+        every_node(&[("index.js", echo), ("event.json", r#"{"httpMethod":"GET","body":"from a file"}"#)])
+            .into_iter()
+            .take(1)
     {
         let answer = function.call(&["--event-template", "timer", "--set", "messages.0.details.payload=now"]);
         let event: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         assert_eq!(event["messages"][0]["details"]["payload"], "now");
         assert_eq!(function.call(&["--event", "event.json"])["body"], "from a file");
+        // What a trigger sends is no HTTP request, and neither is its answer.
+        function.write("trigger.json", "\u{feff}{\"messages\":[]}");
+        assert_eq!(function.call(&["--event", "trigger.json"])["body"], r#"{"messages":[]}"#);
+        let mut piped = function.command(&["invoke", "--format", "json", "--event", "-"]);
+        let run =
+            fnscaffold::run(piped.stdin(std::fs::File::open(function.path().join("trigger.json")).unwrap()));
+        assert!(run.expect(0).stdout.contains("messages"));
+        let big = format!(r#"{{"httpMethod":"POST","body":"{}"}}"#, "x".repeat(3_670_016));
+        function.write("../big.json", &big);
+        let refused = function.fails(&["--event", "../big.json"]);
+        assert_eq!(refused["status"], 413);
+        assert!(refused["body"].as_str().unwrap().contains("3670016 bytes"), "{refused}");
+    }
+}
+
+#[test]
+fn variables_give_way_to_flags() {
+    let echo = "exports.main = async (event) => ({ body: JSON.stringify([event.httpMethod, event.body, event.queryStringParameters]) });\n";
+    let event = r#"{"httpMethod":"PUT"}"#;
+    for function in every_node(&[("index.js", echo), ("event.json", event)]).into_iter().take(1) {
+        let run = |variables: &[(&str, &str)], arguments: &[&str]| {
+            let mut command = function.command(&[&["invoke", "--format", "json"], arguments].concat());
+            fnscaffold::run(command.envs(variables.iter().copied()))
+        };
+        let by_event = ["--event", "event.json"];
+        for (variables, arguments, expected) in [
+            (&[("FNSCAFFOLD_QUERY", "a=b")][..], &by_event[..], r#"["PUT",null,null]"#),
+            (&[("FNSCAFFOLD_HEADER", "A: b"), ("FNSCAFFOLD_DATA", "x")], &by_event, r#"["PUT",null,null]"#),
+            (
+                &[("FNSCAFFOLD_EVENT", "none.json"), ("FNSCAFFOLD_EVENT_TEMPLATE", "timer")],
+                &["-d", "{}"],
+                r#"["POST","{}",{}]"#,
+            ),
+            (
+                &[("FNSCAFFOLD_PATH", "/a"), ("FNSCAFFOLD_EVENT", "none.json")],
+                &["--event-template", "http", "--set", "body=x"],
+                r#"["POST","x",{"a":"2","b":"3"}]"#,
+            ),
+            (&[("FNSCAFFOLD_SET", "a=b")], &["--query", "c=d"], r#"["GET","",{"c":"d"}]"#),
+            (&[("FNSCAFFOLD_DATA", "{}"), ("FNSCAFFOLD_QUERY", "c=d")], &[], r#"["POST","{}",{"c":"d"}]"#),
+        ] {
+            let run = run(variables, arguments).expect(0);
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            assert_eq!(document["calls"][0]["body"], expected, "{variables:?}");
+        }
+        for (variables, arguments, message) in [
+            (&[][..], &["--event", "event.json", "-d", "x"][..], "--event cannot be used with --data"),
+            (
+                &[],
+                &["--event-template", "http", "--query", "a=b"],
+                "--event-template cannot be used with --query",
+            ),
+            (&[], &["--set", "a=b"], "--set means nothing without --event-template"),
+            (
+                &[("FNSCAFFOLD_EVENT", "event.json"), ("FNSCAFFOLD_DATA", "x")],
+                &[],
+                "--event cannot be used with --data",
+            ),
+        ] {
+            let run = run(variables, arguments).expect(2);
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            assert_eq!(document["error"]["message"], message);
+        }
+    }
+}
+
+#[test]
+fn any_bytes_are_a_body() {
+    let echo =
+        "exports.main = async (event) => ({ body: event.body, isBase64Encoded: event.isBase64Encoded });\n";
+    for function in every_node(&[("index.js", echo)]).into_iter().take(1) {
+        let path = function.path().join("../bytes");
+        std::fs::write(&path, [0xff, 0x00, 0xfe]).unwrap();
+        let mut piped = function.command(&["invoke", "--format", "json", "-d", "@-"]);
+        let run = fnscaffold::run(piped.stdin(std::fs::File::open(&path).unwrap())).expect(0);
+        let document: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(document["calls"][0]["body"], "/wD+");
     }
 }
 
@@ -226,7 +305,10 @@ fn a_malformed_answer_is_502() {
 fn a_nodejs_error_has_a_stack_of_objects() {
     let code = "function inner() {\n  throw new TypeError(\"no\");\n}\nexports.main = () => inner();\n\
                 exports.later = async () => { await null; throw new TypeError(\"no\"); };\n\
-                exports.uncaught = () => new Promise(() => setTimeout(() => inner(), 1));\nexports.text = () => { throw \"text\"; };\n";
+                exports.uncaught = () => new Promise(() => setTimeout(() => inner(), 1));\nexports.text = () => { throw \"text\"; };\n\
+                exports.big = () => { throw { message: BigInt(10) }; };\n\
+                exports.circle = async () => { const error = { stack: 1 }; error.message = error; throw error; };\n\
+                exports.hostile = () => { throw { get message() { throw new Error(\"no\"); } }; };\n";
     for mut function in every_node(&[("index.js", code)]) {
         for name in ["main", "later", "uncaught"] {
             let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
@@ -239,7 +321,11 @@ fn a_nodejs_error_has_a_stack_of_objects() {
             assert!(frame["line"].is_u64() && frame["column"].is_u64());
             assert!(!answer["body"].as_str().unwrap().contains("bootstrap"), "{body}");
         }
-        assert_eq!(function.entrypoint("index.text").fails(&[])["body"], "{}");
+        // JSON cannot hold some of what can be thrown.
+        for name in ["text", "big", "circle", "hostile"] {
+            let answer = function.entrypoint(&format!("index.{name}")).fails(&[]);
+            assert_eq!((&answer["status"], &answer["body"]), (&json!(502), &json!("{}")), "{name}");
+        }
     }
 }
 
@@ -346,6 +432,32 @@ fn the_environment_is_the_platforms() {
 }
 
 #[test]
+fn secrets_come_from_the_callers_variables_and_what_is_missing_is_named() {
+    let tables = "[[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'FIRST'\n\
+        [[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'SECOND'\n\
+        [[version.mounts]]\nname = 'data'\nobject-storage = { bucket = 'bucket' }\n";
+    let read = [
+        "[process.env.FIRST, process.env.SECOND, process.env.THIRD]",
+        "[os.environ.get(name) for name in ['FIRST', 'SECOND', 'THIRD']]",
+    ];
+    let code = read[0].replacen('[', "(console.log(process.env.FIRST), [", 1) + ")";
+    let node = every_node(&[("index.js", &node(&code))]);
+    let python = every_python(&[("index.py", &python(read[1]))]);
+    for mut function in node.into_iter().chain(python) {
+        function.tables(tables);
+        let run = function.invoke(&[]).expect(0);
+        let missing = "warning[FN0506]: the function runs without the secret `FIRST`, the secret `SECOND`, the mount `data`";
+        assert!(run.stderr.contains(missing), "{}", run.stderr);
+        let mut command = function.command(&["invoke", "--format", "json", "--expect", "json:/0=pa55word"]);
+        let run = fnscaffold::run(command.env("FIRST", "pa55word").env("THIRD", "third")).expect(0);
+        assert!(run.stderr.contains("without the secret `SECOND`, the mount `data`"), "{}", run.stderr);
+        assert!(run.stdout.contains("<redacted>"), "{}", run.stdout);
+        assert!(!run.stdout.contains("third"), "{}", run.stdout);
+        assert!(!format!("{run:?}").contains("pa55word"), "{run:?}");
+    }
+}
+
+#[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
     for function in every_node(&[("index.js", code), ("data/a.txt", "found")]).into_iter().take(1) {
@@ -408,6 +520,11 @@ fn the_metadata_service_answers_as_the_platforms() {
         assert_eq!(statuses(&function, &["--metadata", "disabled"]), [404, 404, 404]);
         let expired = function.body(&["--metadata", "expired"]);
         assert!(expired[0][1].as_str().unwrap().contains(r#""expires_in":0"#));
+        function.tables("[version.metadata-options]\ngce-http-endpoint = 'disabled'\n");
+        assert_eq!(statuses(&function, &[]), [404, 404, 404]);
+        assert_eq!(statuses(&function, &["--metadata", "500"]), [404, 404, 404]);
+        function.tables("[version.metadata-options]\naws-v1-http-endpoint = 'disabled'\n");
+        assert_eq!(statuses(&function, &[]), [200, 403, 404]);
     }
 }
 
@@ -426,6 +543,34 @@ fn programs_that_the_function_starts_reach_the_metadata_service() {
     let code = "import subprocess, sys\n\ndef main(event, context):\n    return {'body': subprocess.check_output([sys.executable, 'child.py'], text=True).strip()}\n";
     for mut function in every_python(&[("index.py", code), ("child.py", &script)]) {
         assert_eq!(function.account().call(&[])["body"], "200");
+    }
+}
+
+#[test]
+fn threads_of_the_function_reach_the_metadata_service_too() {
+    // What asks is the same in every thread; none of them may outlive its answer.
+    let asking = format!(
+        "{ASK_NODE}const tell = (value) => require('worker_threads').parentPort.postMessage(value);\nask('{TOKEN}', {{ 'Metadata-Flavor': 'Google' }}).then(([status]) => tell(status), (error) => tell(String(error)));\n"
+    );
+    let nested = "const { Worker, parentPort } = require('worker_threads');\nnew Worker('./asking.js').on('message', (value) => parentPort.postMessage(value));\n";
+    let flagged = "const { Worker } = require('worker_threads');\nnew Worker('./asking.js').on('message', (value) => console.log(value));\n";
+    let code = "const { Worker } = require('worker_threads');\nconst { execFileSync } = require('child_process');\nclass Mine extends Worker {}\n\
+        const answer = (worker) => new Promise((done, failed) => worker.on('message', done).on('error', failed));\n\
+        const message = (make) => { try { make(); return 'made'; } catch (error) { return error.code; } };\n\
+        exports.main = async () => {\n  const { Worker: Imported } = await import('worker_threads');\n  \
+        const workers = [new Worker('./asking.js'), new Mine('./asking.js', { execArgv: [] }), new Imported('./asking.js', { env: {} }), new Worker('./nested.js')];\n  \
+        const kinds = [workers[0] instanceof Worker, workers[1] instanceof Mine, workers[1] instanceof Worker, workers[2] instanceof Worker, Mine.name, Worker.name];\n  \
+        const refused = [message(() => new Worker()), message(() => new Worker('./asking.js', { execArgv: 'text' })), message(() => new Worker('./asking.js', { execArgv: ['--no-such-flag'] }))];\n  \
+        const flagged = execFileSync(process.execPath, ['--max-old-space-size=64', 'flagged.js']).toString().trim();\n  \
+        return { body: JSON.stringify({ statuses: await Promise.all(workers.map(answer)), kinds, refused, flagged }) };\n};\n";
+    let files = [("index.js", code), ("asking.js", &asking), ("nested.js", nested), ("flagged.js", flagged)];
+    for mut function in every_node(&files) {
+        let answer = function.account().body(&["--metadata-route", "preload"]);
+        assert_eq!(answer["statuses"], json!([200, 200, 200, 200]), "{}", function.runtime);
+        assert_eq!(answer["kinds"], json!([true, true, true, true, "Mine", "Worker"]));
+        let refused = ["ERR_INVALID_ARG_TYPE", "ERR_INVALID_ARG_TYPE", "ERR_WORKER_INVALID_EXEC_ARGV"];
+        assert_eq!(answer["refused"], json!(refused));
+        assert_eq!(answer["flagged"], "200");
     }
 }
 
@@ -480,8 +625,14 @@ fn the_archive_is_run_and_the_directory_with_source() {
         function.write("index.js", "exports.main = async () => ({ body: 'new' });\n");
         assert_eq!(function.call(&[])["body"], "old");
         assert_eq!(function.call(&["--source"])["body"], "new");
-        let run = function.invoke(&["--format", "text"]).expect(0);
-        assert!(run.stderr.contains("FN0602"), "{}", run.stderr);
+        for format in ["text", "json", "junit"] {
+            let run = function.invoke(&["--format", format]).expect(0);
+            assert!(run.stderr.contains("warning[FN0602]"), "{format}: {}", run.stderr);
+            assert_eq!(function.invoke(&["--format", format, "-q"]).expect(0).stderr, "", "{format}");
+        }
+        // What the document says is not said twice.
+        let run = function.invoke(&["--expect", "status=404", "-q"]).expect(6);
+        assert_eq!((run.stdout.contains("FN0703"), run.stderr.as_str()), (true, ""));
     }
 }
 

@@ -176,6 +176,17 @@ fn workflows_pass_the_schema_and_name_inputs_of_the_action() {
             steps.iter().position(|step| step.to_string().contains(text)).unwrap_or_else(|| panic!("{text}"))
         };
         assert!(place("fnscaffold -C my-app check") < place("yc-actions/yc-sls-function@"));
+        // As on a fresh checkout: .gitignore keeps dist/ out of it.
+        let dist = function.path().join("my-app/dist");
+        let packed = fs::read(dist.join("version.json")).unwrap();
+        fs::remove_dir_all(&dist).unwrap();
+        for command in steps.iter().filter_map(|step| step["run"].as_str()) {
+            if let Some(arguments) = command.strip_prefix("fnscaffold ") {
+                let arguments: Vec<_> = arguments.split(' ').collect();
+                run(&mut fnscaffold(function.path(), &arguments)).expect(0);
+            }
+        }
+        assert_eq!(fs::read(dist.join("version.json")).unwrap(), packed);
         let inputs = steps.last().unwrap()["with"].as_object().unwrap();
         let known = table["inputs"].as_object().unwrap();
         assert!(inputs.keys().all(|input| known.contains_key(input)), "{inputs:?}");

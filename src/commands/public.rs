@@ -94,12 +94,15 @@ fn judge(context: &Context, manifest: &Manifest) -> Result<()> {
     let selection = disk::selection(&context.directory, manifest)?;
     let files = Files::from(disk::collect(&context.directory, &selection)?.files.as_slice());
     let lang = parse_runtime(&manifest.version.runtime)?.lang;
-    match exposure::token_in_code(&files, lang) {
+    match exposure::token_in_code(&files, lang, &manifest.version.entrypoint) {
         None => Ok(()),
-        Some(path) => Err(finding::PUBLIC_TOKEN
+        Some(trace) => Err(finding::PUBLIC_TOKEN
             .finding("the handler seems to answer with its service account's IAM token")
-            .why("`access_token` is in its code; whoever calls a public function would get the token")
-            .fix("if that is truly wanted, add --yes")
-            .at(path)),
+            .why(format!(
+                "`{}` is in its code; whoever calls a public function would get the token",
+                trace.what
+            ))
+            .fix("if it does not, or if that is truly wanted, add --yes")
+            .at(trace.path)),
     }
 }

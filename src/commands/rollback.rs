@@ -111,14 +111,26 @@ impl Rollback {
                 .ok_or_else(|| nothing("the function has no earlier version that is active"))?,
         };
         let from = latest.map(|version| version.id.clone());
+        let mark = Mark::read(&old.description).ok_or_else(|| {
+            finding::NOT_DEPLOYED
+                .finding(format!("the version `{}` cannot be copied", old.id))
+                .why("another tool made it: whether a copy was made could not be told from its description")
+                .fix(format!(
+                    "move a tag to it, `fnscaffold rollback {} --tag NAME`, or deploy its code again",
+                    old.id
+                ))
+        })?;
         if context.dry_run {
             return Ok(Move { tag: LATEST.to_owned(), from, to: format!("a copy of {}", old.id) });
         }
-        let mark = Mark::read(&old.description).ok_or_else(|| {
-            nothing("another tool made that version: whether a copy of it was made could not be told from its description")
-        })?;
         let settings = request::deployed(old);
-        let request = request::create(&function.id, &settings, "", &mark, Code::Version(&old.id));
+        let request = request::create(
+            &function.id,
+            &settings,
+            Mark::text(&old.description),
+            &mark,
+            Code::Version(&old.id),
+        );
         interrupt::stand(
             "a copy of the earlier version may be in the making; `fnscaffold versions` shows it",
         );

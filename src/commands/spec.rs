@@ -48,7 +48,7 @@ pub struct Spec {
     #[arg(long, value_name = "ID", env = "FNSCAFFOLD_FOLDER_ID", hide_env = true)]
     folder_id: Option<String>,
     /// Embed the archive, for rest
-    #[arg(long, conflicts_with_all = ["bucket", "object"])]
+    #[arg(long)]
     content: bool,
     /// The Object Storage bucket that the archive is uploaded to, for rest, yc, terraform and github
     #[arg(long, value_name = "BUCKET", env = "FNSCAFFOLD_BUCKET", hide_env = true)]
@@ -170,6 +170,11 @@ impl Spec {
             terminal.note(
                 "it takes the secret YC_SA_JSON_CREDENTIALS, and without --folder-id the variable YC_FOLDER_ID",
             );
+            if !self.workflow {
+                terminal.note(
+                    "dist/ must be there: `fnscaffold pack` before these steps makes the same bytes anew",
+                );
+            }
         }
         terminal.say_bytes(written.text.as_bytes())?;
         Ok(Exit::Done)

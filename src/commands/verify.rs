@@ -57,7 +57,7 @@ impl Verify {
             ))?;
         }
         for problem in &findings {
-            terminal.warn(problem);
+            terminal.warn_in_text(problem);
         }
         Ok(if ok { Exit::Done } else { Exit::Findings })
     }

@@ -286,6 +286,8 @@ rules! {
         "npm or pip could not install the function's dependencies. Its own last lines follow. The platform runs the same installation when a version is created."
     INTERPRETER_VERSION "FN0505" "interpreter-version" Warning Environment
         "The interpreter on this machine has another version than the runtime. What runs here may not run there."
+    NOT_HERE "FN0506" "not-here" Warning Environment
+        "The version has secrets from Lockbox or mounts, which are in the cloud. On this machine a secret has the value that fnscaffold finds in its own environment under the same name, such as `API_KEY=... fnscaffold invoke`, and no other; values of four characters and more are hidden in what is printed. Mounts are not here: the function finds nothing under /function/storage."
 
     // dist/ against the sources.
     ARCHIVE_MISSING "FN0601" "archive-missing" Error Findings
@@ -339,7 +341,7 @@ rules! {
     NOT_DEPLOYED "FN0908" "not-deployed" Error Remote
         "The cloud has no such function, version or tag, or no earlier version to go back to. `fnscaffold versions` lists what there is; `fnscaffold deploy` makes the function and a version."
     PUBLIC_TOKEN "FN0909" "public-token" Error Refused
-        "The handler answers with an IAM token. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else, or, if that is truly wanted, add --yes."
+        "The handler seems to answer with an IAM token: its code names the token, takes it from its context or the metadata service, or writes out its whole context. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else; if it does already, or if that is truly wanted, add --yes."
     PUBLIC "FN0910" "public" Warning Refused
         "Everyone on the internet may call a public function, and pays nothing for it: you do. `fnscaffold public off` takes it back."
 }

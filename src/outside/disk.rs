@@ -495,12 +495,22 @@ pub fn can_be_replaced(path: &Path) -> bool {
     }
 }
 
-/// The text of a file that was named as an argument, relative to `directory`; `-` is standard input.
+/// The text of a file that was named as an argument, relative to `directory`; `-` is standard input. A mark
+/// of UTF-8 that an editor put before it is no part of it.
 ///
 /// # Errors
 /// [`finding::IO`].
 pub fn read_argument(directory: &Path, file: &Path) -> Result<String> {
-    if file == Path::new("-") { terminal::read_stdin() } else { read_text(&directory.join(file)) }
+    let text = if file == Path::new("-") {
+        String::from_utf8(terminal::read_stdin()?)
+            .map_err(|error| finding::IO.finding("standard input is not UTF-8").why(error.to_string()))?
+    } else {
+        read_text(&directory.join(file))?
+    };
+    match text.strip_prefix('\u{feff}') {
+        Some(text) => Ok(text.to_owned()),
+        None => Ok(text),
+    }
 }
 
 /// The templates below `directory`.

@@ -210,11 +210,19 @@ impl Terminal {
         }
     }
 
-    /// A finding that does not end the verb, on standard error; `--quiet` mutes all but errors.
+    /// A finding that does not end the verb, on standard error in every format; `--quiet` mutes all but
+    /// errors.
     pub fn warn(&self, finding: &Finding) {
         self.end_progress();
-        if self.format == Format::Text && (!self.quiet || finding.severity == Severity::Error) {
+        if !self.quiet || finding.severity == Severity::Error {
             complain(&self.render(finding, self.color_err));
+        }
+    }
+
+    /// The same for a finding that the document of any other format than text holds.
+    pub fn warn_in_text(&self, finding: &Finding) {
+        if self.format == Format::Text {
+            self.warn(finding);
         }
     }
 
@@ -409,12 +417,12 @@ pub fn json_is_asked_for() -> bool {
 ///
 /// # Errors
 /// [`finding::IO`].
-pub fn read_stdin() -> Result<String> {
-    let mut text = String::new();
-    io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| finding::IO.finding("could not read standard input").why(error.to_string()))?;
-    Ok(text)
+pub fn read_stdin() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match io::stdin().read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(finding::IO.finding("could not read standard input").why(error.to_string())),
+    }
 }
 
 fn left(error: &dialoguer::Error) -> Box<Finding> {

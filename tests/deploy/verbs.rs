@@ -203,6 +203,8 @@ fn a_dry_run_changes_nothing_and_says_what_would() {
     )
     .unwrap();
     scene.pack();
+    told(run(scene.command(&["deploy", "-n"]).env("FNSCAFFOLD_EXPECT", "status=200"))).expect(0);
+    scene.run(&["deploy", "-n", "--expect", "status=200"]).expect(2);
     let second = scene.run(&["deploy", "-n", "--smoke", "http"]).expect(0);
     for line in [
         "~ resources.memory: 134217728 -> 268435456",
@@ -260,7 +262,23 @@ fn going_back_without_tags_makes_a_copy() {
     scene.server.fault("POST /functions/v1/versions", 1, Fault::ResetAfter);
     scene.run(&["rollback"]).expect(0);
     assert_eq!(scene.versions(), 3);
-    assert_eq!(scene.server.state().creates[2]["versionId"], first.as_str());
+    {
+        let state = scene.server.state();
+        assert_eq!(state.creates[2]["versionId"], first.as_str());
+        assert_eq!(state.creates[2]["description"], state.creates[0]["description"]);
+    }
+    // What another tool made has no mark: the plan refuses what the deed would.
+    for version in &mut scene.server.state().versions {
+        version["description"] = "by hand".into();
+    }
+    for arguments in
+        [&["rollback", "-n"][..], &["rollback"], &["rollback", &first, "-n"], &["rollback", &first]]
+    {
+        let refused = scene.run(arguments).expect(5);
+        assert!(refused.stderr.contains("FN0908") && refused.stderr.contains("--tag NAME"), "{refused:?}");
+    }
+    scene.run(&["rollback", &first, "--tag", "prod"]).expect(0);
+    assert_eq!((scene.tagged("prod"), scene.versions()), (Some(first), 3));
 }
 
 #[test]
@@ -291,6 +309,14 @@ fn public_changes_one_binding_and_guards_tokens() {
     let refused = scene.run(&["public", "on"]);
     assert!(refused.code == 4 && refused.stderr.contains("FN0909"), "{refused:?}");
     assert_eq!(scene.server.state().bindings.len(), 1);
+    let path = scene.function.join("index.py");
+    let code = |body: &str| format!("import json\n\n\ndef main(event, c):\n    return {{'body': {body}}}\n");
+    fs::write(&path, code("json.dumps(c.token)")).unwrap();
+    let refused = scene.run(&["public", "on"]).expect(4);
+    assert!(refused.stderr.contains("`c.token` is in its code"), "{refused:?}");
+    fs::write(&path, code("c.request_id")).unwrap();
+    let said = scene.run(&["public", "on", "-n", "--format", "json"]).expect(0);
+    assert!(said.stderr.contains("warning[FN0910]"), "{said:?}");
     scene.run(&["public", "on", "--yes"]).expect(0);
     scene.run(&["public", "on", "--yes"]).expect(0);
     assert_eq!(scene.server.state().bindings.len(), 2);
@@ -299,6 +325,43 @@ fn public_changes_one_binding_and_guards_tokens() {
     assert_eq!(scene.server.state().bindings, [other]);
     let none = scene.server.state().requests.iter().all(|line| !line.contains("setAccessBindings"));
     assert!(none);
+}
+
+#[test]
+fn a_dry_call_is_not_made() {
+    let scene = Scene::small();
+    scene.run(&["deploy"]).expect(0);
+    scene.server.state().calls.clear();
+    let said =
+        scene.run(&["invoke", "--remote", "-n", "-d", "pa55word", "--query", "a=b c", "--tag", "prod"]);
+    let line = said.stdout.trim_end();
+    assert!(
+        line.starts_with("would send POST http://") && line.ends_with("?a=b+c&tag=prod with 8 bytes"),
+        "{said:?}"
+    );
+    let said =
+        scene.run(&["invoke", "--remote", "-n", "--event-template", "timer", "--format", "json"]).expect(0);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&document["dryRun"], &document["request"]["method"]), (&json!(true), &json!("POST")));
+    assert!(document["request"]["url"].as_str().unwrap().ends_with("?integration=raw"), "{document}");
+    let said = scene.run(&["invoke", "--remote", "-n", "--format", "junit"]).expect(0);
+    assert!(said.stdout.contains("tests=\"0\""), "{said:?}");
+    assert_eq!(scene.server.state().calls, Vec::<String>::new());
+    // A function that is not there is told as without -n.
+    let missing = scene.run(&["invoke", "--remote", "-n", "--folder-id", "b1gother"]);
+    assert_eq!(missing.code, scene.run(&["invoke", "--remote", "--folder-id", "b1gother"]).code);
+}
+
+#[test]
+fn an_event_from_a_file_is_sent_and_judged_as_what_it_is() {
+    let scene = Scene::small();
+    scene.run(&["deploy"]).expect(0);
+    scene.server.state().answer = (200, "null".to_owned());
+    let place = |name: &str, text: &str| fs::write(scene.function.join(name), text).unwrap();
+    place("trigger.json", "\u{feff}{\"messages\":[]}");
+    place("request.json", "{\"httpMethod\":\"GET\"}");
+    scene.run(&["invoke", "--remote", "--event", "trigger.json"]).expect(0);
+    scene.run(&["invoke", "--remote", "--event", "request.json"]).expect(6);
 }
 
 #[test]
@@ -333,4 +396,15 @@ fn every_setting_of_function_toml_arrives() {
     scene.expect_one(&again, "unchanged");
     let plan = scene.run(&["deploy", "-n", "--force"]).expect(0);
     assert!(!plan.stdout.contains(" -> "), "{plan:?}");
+    let manifest = fs::read_to_string(&path).unwrap();
+    fs::write(&path, manifest.replace("\"mine\"", "\"new text\"")).unwrap();
+    scene.pack();
+    let plan = scene.run(&["deploy", "-n"]).expect(0);
+    assert!(plan.stdout.contains("~ description: mine -> new text"), "{plan:?}");
+    let changed = scene.run(&["deploy"]);
+    assert_eq!((changed.code, scene.versions()), (0, 2), "{changed:?}");
+    let request = scene.server.state().creates[1].clone();
+    assert!(request["description"].as_str().unwrap().starts_with("new text fnscaffold:"), "{request}");
+    scene.run(&["deploy"]).expect(0);
+    assert_eq!(scene.versions(), 2);
 }

@@ -20,6 +20,7 @@ pub struct Function {
     timeout: String,
     account: bool,
     variables: BTreeMap<String, String>,
+    tables: String,
 }
 
 /// The same files for each Node.js that the tests run.
@@ -57,6 +58,7 @@ impl Function {
             timeout: "20s".to_owned(),
             account: false,
             variables: BTreeMap::new(),
+            tables: String::new(),
         };
         for (name, text) in files {
             function.write(name, text);
@@ -94,17 +96,24 @@ impl Function {
         self
     }
 
+    /// What function.toml says behind [version], as it is written.
+    pub fn tables(&mut self, text: &str) -> &mut Self {
+        self.tables = text.to_owned();
+        self
+    }
+
     /// A verb in the function's directory, with function.toml as it is meant now.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let account = if self.account { "service-account-id = 'ajeexampleaccount000'\n" } else { "" };
         let variables: Vec<_> =
             self.variables.iter().map(|(name, value)| format!("{name} = '{value}'")).collect();
         let manifest = format!(
-            "name = 'my-app'\n[version]\nruntime = '{}'\nentrypoint = '{}'\ntimeout = '{}'\n{account}environment = {{ {} }}\n",
+            "name = 'my-app'\n[version]\nruntime = '{}'\nentrypoint = '{}'\ntimeout = '{}'\n{account}environment = {{ {} }}\n{}",
             self.runtime,
             self.entrypoint,
             self.timeout,
-            variables.join(", ")
+            variables.join(", "),
+            self.tables
         );
         self.write("function.toml", &manifest);
         let mut command = fnscaffold(&self.path(), arguments);

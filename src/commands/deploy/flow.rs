@@ -75,12 +75,13 @@ impl Deployment<'_> {
         };
         let settings = request::settings(self.spec);
         let mark = Mark::of(&self.spec.archive.sha256, &Value::Object(settings.clone()));
-        let keep = match plan::step(&versions, &mark, self.force) {
+        let description = request::description(self.spec);
+        let keep = match plan::step(&versions, &mark, &description, self.force) {
             Step::Keep(version) => Some(version.clone()),
             Step::Create => None,
         };
         let latest = versions.iter().find(|version| version.has_tag(LATEST));
-        let differences = plan::differences(latest, &settings, &mark);
+        let differences = plan::differences(latest, &settings, &mark, &description);
         Ok(Outlook { function, versions, settings, mark, keep, differences })
     }
 

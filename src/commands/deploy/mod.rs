@@ -26,7 +26,7 @@ pub struct Deploy {
     #[arg(long, value_name = "EVENT", env = "FNSCAFFOLD_SMOKE", hide_env = true)]
     smoke: Option<String>,
     /// What the call must answer: status=CODE, body=TEXT, header:NAME[=VALUE], json:POINTER[=VALUE]
-    #[arg(long, value_name = "EXPECTATION", env = "FNSCAFFOLD_EXPECT", hide_env = true, requires = "smoke")]
+    #[arg(long, value_name = "EXPECTATION", env = "FNSCAFFOLD_EXPECT", hide_env = true)]
     expect: Vec<String>,
     /// The Object Storage bucket for an archive that is too large to be sent with the request
     #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_BUCKET", hide_env = true)]
@@ -60,7 +60,7 @@ impl Deploy {
             return Ok(Exit::Findings);
         }
         for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-            terminal.warn(warning);
+            terminal.warn_in_text(warning);
         }
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let (spec, archive) = packed(context)?;

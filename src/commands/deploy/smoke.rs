@@ -37,8 +37,7 @@ impl Smoke {
                 .why(error.to_string())
                 .fix("name an event of `invoke --event-template`, such as http, or a file with JSON")
         })?;
-        let is_http = value.get("httpMethod").is_some();
-        let integration = if is_http { Integration::Http } else { Integration::Raw };
+        let integration = Integration::of(&value);
         Ok(Self { event: Event { integration, payload: text.into_bytes() }, expectations })
     }
 

@@ -13,7 +13,8 @@ use crate::commands::running::RunArgs;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Exit, Result};
 use crate::model::runtime::Lang;
-use crate::outside::emulator::{Identity, Manner, Place, language, serve};
+use crate::outside::disk;
+use crate::outside::emulator::{Identity, Manner, Place, Secrets, language, serve};
 use crate::outside::terminal::{Format, Terminal};
 use speech::Speech;
 
@@ -42,6 +43,10 @@ impl Dev {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let places = self.places(context)?;
         let token_file = self.run.token_file.as_ref().map(|file| context.directory.join(file));
+        let mut secrets = Secrets::default();
+        for place in &places {
+            secrets.take(&disk::read_manifest(&place.directory)?.0.version);
+        }
         let redactor = if self.run.show_token {
             Redactor::off()
         } else {
@@ -49,12 +54,14 @@ impl Dev {
             let identity = Identity::of(Some("any"), token_file.as_deref())?;
             Redactor::new(identity.secret().map(str::to_owned))
         };
+        let redactor = redactor.hiding(secrets.values());
         let speech = Speech::new(&context.terminal, self.run.log_format, redactor.clone(), places.len() > 1);
         let manner = Manner {
             interpreters: self.run.interpreter,
             strict_runtime: self.run.strict_runtime,
             offline: self.run.offline,
             token_file,
+            secrets,
             fault: self.run.metadata,
             route: self.run.metadata_route,
             redactor,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::model::event::fixtures::{self, Fixture, Moment};
-use crate::model::event::http::{Call, HOST, Request, Route, receive};
+use crate::model::event::http::{Call, HOST, Request, Route, judge_size, receive};
 use crate::model::event::integration::Integration;
 use crate::model::event::response::Response;
 use crate::model::finding::{self, Result};
@@ -17,20 +17,14 @@ use crate::outside::{clock, disk};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The call")]
 pub struct RequestArgs {
-    /// The handler's first argument, as JSON; - is standard input
-    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_EVENT", hide_env = true, conflicts_with_all = ["event_template", "data", "path", "query", "header", "method"])]
+    /// The handler's first argument, as JSON; without httpMethod it is a trigger's; - is standard input
+    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_EVENT", hide_env = true)]
     event: Option<PathBuf>,
     /// An event as the platform makes it: http, gateway, timer, ymq, ys3, yds, iot, logging, registry, budget, mail
-    #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true, conflicts_with_all = ["data", "path", "query", "header", "method"])]
+    #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true)]
     event_template: Option<String>,
     /// Change a value of the event template: messages.0.details.payload=text; may be repeated
-    #[arg(
-        long,
-        value_name = "KEY=VALUE",
-        env = "FNSCAFFOLD_SET",
-        hide_env = true,
-        requires = "event_template"
-    )]
+    #[arg(long, value_name = "KEY=VALUE", env = "FNSCAFFOLD_SET", hide_env = true)]
     set: Vec<String>,
     /// The request's body; @FILE reads it from a file, @- from standard input
     #[arg(short, long, value_name = "TEXT", env = "FNSCAFFOLD_DATA", hide_env = true)]
@@ -64,7 +58,8 @@ impl RequestArgs {
         trace_id: &str,
     ) -> Result<std::result::Result<Call, Response>> {
         if self.is_event() {
-            return self.event_payload(context, request_id).map(Ok);
+            let call = self.event_payload(context, request_id)?;
+            return Ok(judge_size(&call.payload, request_id).map(|()| call));
         }
         Ok(receive(self.request(&context.directory, request_id, trace_id)?))
     }
@@ -77,23 +72,25 @@ impl RequestArgs {
     /// # Errors
     /// As [`Self::payload`]; [`finding::ANSWER_INVALID`] also when no event is given.
     pub fn event_payload(&self, context: &Context, request_id: &str) -> Result<Call> {
-        let integration = |of_template| if self.raw { Integration::Raw } else { of_template };
         if let Some(name) = &self.event_template {
             let fixture = fixtures::find(name)?;
             let payload = self.fixture_event(fixture, request_id)?;
-            return Ok(Call { integration: integration(fixture.integration), payload });
+            let integration = if self.raw { Integration::Raw } else { fixture.integration };
+            return Ok(Call { integration, payload });
         }
         if let Some(file) = &self.event {
             let payload = disk::read_argument(&context.directory, file)?;
-            let integration = integration(Integration::Http);
-            if integration == Integration::Http
-                && let Err(error) = serde_json::from_str::<serde_json::Value>(&payload)
-            {
-                return Err(finding::ANSWER_INVALID
-                    .finding(format!("--event `{}` is not JSON", file.display()))
-                    .why(error.to_string())
-                    .fix("correct it, or pass any text as it is with --raw"));
-            }
+            let integration = if self.raw {
+                Integration::Raw
+            } else {
+                let event = serde_json::from_str(&payload).map_err(|error| {
+                    finding::ANSWER_INVALID
+                        .finding(format!("--event `{}` is not JSON", file.display()))
+                        .why(error.to_string())
+                        .fix("correct it, or pass any text as it is with --raw")
+                })?;
+                Integration::of(&event)
+            };
             return Ok(Call { integration, payload: payload.into_bytes() });
         }
         Err(finding::ANSWER_INVALID.finding("no event is given").fix("--event or --event-template"))
@@ -111,7 +108,7 @@ impl RequestArgs {
             None => Vec::new(),
             Some(data) => match data.strip_prefix('@') {
                 None => data.clone().into_bytes(),
-                Some("-") => read_stdin()?.into_bytes(),
+                Some("-") => read_stdin()?,
                 Some(file) => disk::read(&directory.join(file))?,
             },
         };

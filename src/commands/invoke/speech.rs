@@ -119,7 +119,7 @@ impl Speech {
             let _ = self.body(&response.body);
         }
         for problem in done.answer.trouble.iter().chain(&done.unmet) {
-            self.terminal.warn(problem);
+            self.terminal.warn_in_text(problem);
         }
     }
 

@@ -108,7 +108,7 @@ impl Render {
         } else {
             format!("{} files differ", differing.len())
         };
-        terminal.warn(
+        terminal.warn_in_text(
             &finding::TEMPLATE_DRIFT
                 .finding(format!("{files} from what the templates make"))
                 .fix("write them anew without --check, with --force; remove what no template makes")

@@ -52,6 +52,14 @@ impl Mark {
         if kept.is_empty() { mark } else { format!("{kept} {mark}") }
     }
 
+    /// A description without the mark.
+    pub fn text(description: &str) -> &str {
+        match (Self::read(description), description.rsplit_once(START)) {
+            (Some(_), Some((text, _))) => text.trim_end(),
+            _ => description,
+        }
+    }
+
     /// The mark of a description, if it has one.
     pub fn read(description: &str) -> Option<Self> {
         let (_, mark) = description.rsplit_once(START)?;
@@ -77,9 +85,11 @@ mod tests {
             let text = mark.describe(description);
             assert!(text.chars().count() <= DESCRIPTION_LIMIT);
             assert_eq!(Mark::read(&text).as_ref(), Some(&mark), "{text}");
+            assert!(description.starts_with(Mark::text(&text)), "{text}");
+            assert_eq!(mark.describe(Mark::text(&text)), text);
         }
         for text in ["", "fnscaffold:", "fnscaffold:1:2", "made by fnscaffold: yes"] {
-            assert_eq!(Mark::read(text), None);
+            assert_eq!((Mark::read(text), Mark::text(text)), (None, text));
         }
         assert!(Mark::is_own_tag(&mark.tag()) && !Mark::is_own_tag("sha-what") && !Mark::is_own_tag("prod"));
     }

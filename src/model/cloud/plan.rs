@@ -38,21 +38,20 @@ pub enum Step<'a> {
     Keep(&'a Version),
 }
 
-/// Whether the newest version is what is wanted.
-pub fn step<'a>(versions: &'a [Version], mark: &Mark, force: bool) -> Step<'a> {
+/// Whether the newest version is what is wanted, by the mark and the words before it.
+pub fn step<'a>(versions: &'a [Version], mark: &Mark, description: &str, force: bool) -> Step<'a> {
+    let description = mark.describe(description);
+    let is_wanted = |version: &Version| {
+        (version.is_active() || version.status == CREATING) && version.description == description
+    };
     match versions.iter().find(|version| version.has_tag(LATEST)) {
-        Some(latest) if !force && is_wanted(latest, mark) => Step::Keep(latest),
+        Some(latest) if !force && is_wanted(latest) => Step::Keep(latest),
         // A version in the making is not the newest yet.
-        _ => match versions.iter().find(|version| version.status == CREATING && is_wanted(version, mark)) {
+        _ => match versions.iter().find(|version| version.status == CREATING && is_wanted(version)) {
             Some(coming) if !force => Step::Keep(coming),
             _ => Step::Create,
         },
     }
-}
-
-fn is_wanted(version: &Version, mark: &Mark) -> bool {
-    (version.is_active() || version.status == CREATING)
-        && Mark::read(&version.description).as_ref() == Some(mark)
 }
 
 /// The version that an unanswered request made: it has the mark and was not there before.
@@ -76,16 +75,23 @@ pub fn surplus_tags(versions: &[Version], keep: usize) -> Vec<(&Version, &str)> 
 }
 
 /// Field by field. Values of the environment are not shown: they may be what nobody should read in a log.
-pub fn differences(deployed: Option<&Version>, wanted: &Map<String, Value>, mark: &Mark) -> Vec<Difference> {
+pub fn differences(
+    deployed: Option<&Version>,
+    wanted: &Map<String, Value>,
+    mark: &Mark,
+    description: &str,
+) -> Vec<Difference> {
     let mut before = BTreeMap::new();
     if let Some(version) = deployed {
         leaves("", &Value::Object(request::deployed(version)), &mut before);
         let code = Mark::read(&version.description).map_or_else(|| "unknown".to_owned(), |mark| mark.archive);
         before.insert("code.sha256".to_owned(), code);
+        leaves("description", &Mark::text(&version.description).into(), &mut before);
     }
     let mut after = BTreeMap::new();
     leaves("", &Value::Object(wanted.clone()), &mut after);
     after.insert("code.sha256".to_owned(), mark.archive.clone());
+    leaves("description", &Mark::text(&mark.describe(description)).into(), &mut after);
     let fields: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     fields
         .into_iter()
@@ -161,12 +167,23 @@ mod tests {
             (vec![], false),
             (vec![marked("ACTIVE", &["$latest"])], true),
             (vec![marked("ACTIVE", &["prod"])], false),
+            (
+                vec![version(
+                    "1",
+                    json!({ "status": "ACTIVE", "tags": ["$latest"], "description": mark().describe("other") }),
+                )],
+                false,
+            ),
             (vec![marked("OBSOLETE", &["$latest"])], false),
             (vec![marked("CREATING", &[])], true),
             (vec![version("2", json!({ "status": "ACTIVE", "tags": ["$latest"] }))], false),
         ] {
-            assert_eq!(matches!(step(&versions, &mark(), false), Step::Keep(_)), kept, "{versions:?}");
-            assert_eq!(step(&versions, &mark(), true), Step::Create);
+            assert_eq!(
+                matches!(step(&versions, &mark(), "mine", false), Step::Keep(_)),
+                kept,
+                "{versions:?}"
+            );
+            assert_eq!(step(&versions, &mark(), "mine", true), Step::Create);
         }
     }
 
@@ -185,22 +202,23 @@ mod tests {
             "runtime": "nodejs22", "entrypoint": "index.main", "resources": { "memory": "134217728" },
             "executionTimeout": "3s",
         }));
-        assert_eq!(differences(Some(&deployed), &wanted, &mark()), []);
+        assert_eq!(differences(Some(&deployed), &wanted, &mark(), ""), []);
     }
 
     #[test]
     fn differences_are_told_by_field_and_hide_the_environment() {
         let deployed = version(
             "1",
-            json!({ "runtime": "nodejs18", "environment": { "A": "s3cret", "B": "x" }, "serviceAccountId": "aje" }),
+            json!({ "runtime": "nodejs18", "environment": { "A": "s3cret", "B": "x" }, "serviceAccountId": "aje", "description": "old" }),
         );
         let wanted = map(json!({ "runtime": "nodejs22", "environment": { "A": "other", "C": "s3cret" } }));
         let found: Vec<_> =
-            differences(Some(&deployed), &wanted, &mark()).iter().map(Difference::line).collect();
+            differences(Some(&deployed), &wanted, &mark(), "new").iter().map(Difference::line).collect();
         assert_eq!(
             found,
             [
                 format!("~ code.sha256: unknown -> {}", "a".repeat(64)),
+                "~ description: old -> new".to_owned(),
                 "~ environment.A: (hidden) -> (hidden)".to_owned(),
                 "- environment.B: (hidden)".to_owned(),
                 "+ environment.C: (hidden)".to_owned(),

@@ -393,6 +393,13 @@ mod tests {
     }
 
     #[test]
+    fn an_event_alone_tells_how_it_is_called_with() {
+        for fixture in FIXTURES {
+            assert_eq!(Integration::of(&event(fixture.name)), fixture.integration, "{}", fixture.name);
+        }
+    }
+
+    #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let finding = find("s3").err().unwrap();
         assert_eq!(finding.rule.id, "FN0105");

@@ -62,22 +62,24 @@ pub fn receive(request: Request) -> Result<Call, Response> {
         let message = format!("Invalid functionID: {}", request.path);
         return Err(Response::refusal(400, &message, &request.request_id));
     }
-    let too_large = |request_id: &str| {
-        let message = format!("the request's JSON structure is larger than {PAYLOAD_LIMIT} bytes");
-        Err(Response::refusal(413, &message, request_id))
-    };
-    if request.body.len() > PAYLOAD_LIMIT {
-        return too_large(&request.request_id);
-    }
+    judge_size(&request.body, &request.request_id)?;
     let integration = request.integration()?;
     let payload = match integration {
         Integration::Http => request.event().to_string().into_bytes(),
         Integration::Raw | Integration::Async => request.body,
     };
-    if payload.len() > PAYLOAD_LIMIT {
-        return too_large(&request.request_id);
-    }
+    judge_size(&payload, &request.request_id)?;
     Ok(Call { integration, payload })
+}
+
+/// # Errors
+/// The platform's answer when the function would be called with more than it takes: 413.
+pub fn judge_size(payload: &[u8], request_id: &str) -> Result<(), Response> {
+    if payload.len() <= PAYLOAD_LIMIT {
+        return Ok(());
+    }
+    let message = format!("the request's JSON structure is larger than {PAYLOAD_LIMIT} bytes");
+    Err(Response::refusal(413, &message, request_id))
 }
 
 impl Request {

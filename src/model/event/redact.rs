@@ -9,6 +9,8 @@ const REDACTED: &str = "<redacted>";
 
 /// A given token that is shorter would be found all over innocent text, and can be none.
 const SHORTEST_TOKEN: usize = 8;
+/// A password may be shorter.
+const SHORTEST_SECRET: usize = 4;
 /// What stands unquoted behind `access_token=` or `Bearer `, and is shorter, is a word.
 const SHORTEST_UNQUOTED: usize = 16;
 /// Digits of either part of `t1.CLAIMS.SIGNATURE`; the real ones are longer.
@@ -19,25 +21,33 @@ const SHORTEST_PART: usize = 20;
 pub struct Redactor {
     shows: bool,
     tokens: Vec<String>,
+    secrets: Vec<String>,
 }
 
 impl Redactor {
     /// Hides `tokens`, and whatever looks like one.
     pub fn new(tokens: impl IntoIterator<Item = String>) -> Self {
         let tokens = tokens.into_iter().filter(|token| token.len() >= SHORTEST_TOKEN).collect();
-        Self { shows: false, tokens }
+        Self { shows: false, tokens, secrets: Vec::new() }
     }
 
-    /// For `--show-token`: hides nothing.
+    /// For `--show-token`: shows tokens.
     pub const fn off() -> Self {
-        Self { shows: true, tokens: Vec::new() }
+        Self { shows: true, tokens: Vec::new(), secrets: Vec::new() }
+    }
+
+    /// Hides these values too, line by line, as they are and as they stand in JSON.
+    pub fn hiding<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        for line in values.into_iter().flat_map(str::lines).filter(|line| line.len() >= SHORTEST_SECRET) {
+            let json = serde_json::Value::from(line).to_string();
+            self.secrets.push(json[1..json.len() - 1].to_owned());
+            self.secrets.push(line.to_owned());
+        }
+        self
     }
 
     /// `text` with `<redacted>` in place of each token. A token must not be cut in two before.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.shows {
-            return Cow::Borrowed(text);
-        }
         let mut found = self.find(text);
         if found.is_empty() {
             return Cow::Borrowed(text);
@@ -60,8 +70,11 @@ impl Redactor {
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let bytes = text.as_bytes();
         let mut found = Vec::new();
-        for token in &self.tokens {
-            found.extend(memmem::find_iter(bytes, token).map(|at| at..at + token.len()));
+        for given in self.secrets.iter().chain(&self.tokens) {
+            found.extend(memmem::find_iter(bytes, given).map(|at| at..at + given.len()));
+        }
+        if self.shows {
+            return found;
         }
         found.extend(memmem::find_iter(bytes, "t1.").filter_map(|at| iam_token(bytes, at)));
         for key in ["access_token", "accessToken"] {
@@ -205,6 +218,16 @@ mod tests {
     fn show_token_hides_nothing() {
         let text = format!(r#"{{"access_token":"{}"}}"#, shaped());
         assert_eq!(Redactor::off().text(&text), text);
+    }
+
+    #[test]
+    fn secrets_are_hidden_whatever_is_shown() {
+        let values = ["pa\"ss", "-----BEGIN\nMIIEvQ\n", "no"];
+        for redactor in [Redactor::off(), Redactor::default()] {
+            let redactor = redactor.hiding(values);
+            let text = redactor.text("pa\"ss MIIEvQ, no, {\"body\":\"pa\\\"ss\"}").into_owned();
+            assert_eq!(text, "<redacted> <redacted>, no, {\"body\":\"<redacted>\"}");
+        }
     }
 
     #[test]

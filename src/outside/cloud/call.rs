@@ -31,6 +31,9 @@ pub struct Call<'a> {
     pub patience: Duration,
 }
 
+/// What a raw call asks for.
+pub const RAW: &str = "integration=raw";
+
 /// A tag that was just set is not known everywhere at once.
 const UNKNOWN_YET: [u64; 3] = [1, 2, 4];
 
@@ -48,9 +51,8 @@ impl Cloud<'_> {
         patience: Duration,
     ) -> Result<Answer> {
         let headers = [("Content-Type".to_owned(), "application/json".to_owned())];
-        let query = "integration=raw";
         let body = event.payload.as_slice();
-        let call = Call { function_id, tag, method: "POST", query, headers: &headers, body, patience };
+        let call = Call { function_id, tag, method: "POST", query: RAW, headers: &headers, body, patience };
         let mut response = self.call(&call)?;
         for pause in UNKNOWN_YET {
             // A function cannot answer 404 to a raw call.
@@ -84,18 +86,23 @@ impl Cloud<'_> {
         Ok(Answer { response, trouble })
     }
 
+    /// Where a call with this query goes.
+    pub fn call_address(&self, function_id: &str, tag: Option<&str>, query: &str) -> String {
+        let mut of_tag = Serializer::new(String::new());
+        if let Some(tag) = tag {
+            of_tag.append_pair("tag", tag);
+        }
+        let tag = of_tag.finish();
+        let query: Vec<_> = [query, &tag].into_iter().filter(|part| !part.is_empty()).collect();
+        let path = format!("/{function_id}?{}", query.join("&"));
+        self.endpoint.url(Service::Calls, path.trim_end_matches('?'))
+    }
+
     /// # Errors
     /// What keeps the cloud from answering. Whatever the function answers is an answer.
     fn call(&self, call: &Call<'_>) -> Result<Response> {
         let action = "call the function";
-        let mut query = Serializer::new(String::new());
-        if let Some(tag) = call.tag {
-            query.append_pair("tag", tag);
-        }
-        let tag = query.finish();
-        let query: Vec<_> = [call.query, &tag].into_iter().filter(|part| !part.is_empty()).collect();
-        let path = format!("/{}?{}", call.function_id, query.join("&"));
-        let url = self.endpoint.url(Service::Calls, path.trim_end_matches('?'));
+        let url = self.call_address(call.function_id, call.tag, call.query);
         let token = self.token()?;
         let method = Method::from_bytes(call.method.as_bytes()).unwrap_or(Method::POST);
         let mut attempt = 1;

@@ -79,7 +79,7 @@ function receive(line) {
     settings = message;
     start().then(
       () => send({ type: "ready", version: process.version }),
-      (error) => send(Object.assign({ type: "broken", text: trace(error), problem: error && error.fnscaffold }, describe(error)))
+      (error) => send(telling({ type: "broken", problem: error && error.fnscaffold }, error))
     );
   }
 }
@@ -145,7 +145,7 @@ function problem(kind, message) {
 
 function call(message, text) {
   const fail = (error) => {
-    if (pending.delete(message.id)) send(Object.assign({ type: "raised", id: message.id, text: trace(error) }, describe(error)));
+    if (pending.delete(message.id)) send(telling({ type: "raised", id: message.id }, error));
   };
   const succeed = (result) => {
     let text;
@@ -222,6 +222,18 @@ function payloadOf(event) {
   const body = Buffer.from(event.body === undefined ? "" : event.body, event.isBase64Encoded ? "base64" : "utf8");
   if (type === "application/x-www-form-urlencoded") return require("querystring").parse(body.toString());
   return body;
+}
+
+/** A message that tells of the error. Anything can be thrown: what JSON cannot hold has none of the fields. */
+function telling(message, error) {
+  try {
+    const whole = Object.assign({}, message, { text: trace(error) }, describe(error));
+    JSON.stringify(whole);
+    return whole;
+  } catch (failure) {
+    const text = require("util").inspect(error, { customInspect: false });
+    return Object.assign({}, message, { text: "Uncaught " + text });
+  }
 }
 
 /** The platform's form of an error. What is no error has none of the fields. */

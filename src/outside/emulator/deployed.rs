@@ -14,13 +14,14 @@ use super::identity::Identity;
 use super::install::Installing;
 use super::instance::{Instance, Start};
 use super::interpreter::{Interpreter, name};
-use super::metadata::Metadata;
+use super::metadata::{Fault, Metadata};
 use super::output::Output;
 use super::reply::{Failure, Reply};
 use super::{Call, Called, FOLDER_ID, FUNCTION_ID, Function, Route, Settings, VERSION_ID, Way};
 use crate::model::finding::Result;
 use crate::model::limits;
 use crate::model::manifest::Version;
+use crate::model::options::Switch;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_memory;
 
@@ -51,7 +52,8 @@ impl Deployed {
     /// # Errors
     /// What is wrong with this machine, or with the values of the manifest.
     pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
-        let version = function.manifest.version.clone();
+        let mut version = function.manifest.version.clone();
+        version.environment.extend(settings.secrets.variables(&function.manifest.version));
         let memory = parse_memory(&version.memory)?;
         let mut home = Home::new()?;
         let installing = Installing {
@@ -61,9 +63,13 @@ impl Deployed {
             progress: settings.progress,
         };
         let packages = home.furnish(&function.code, &installing)?;
+        // What the version has switched off answers no other fault either.
+        let options = version.metadata_options.as_ref();
+        let is_off = options.and_then(|options| options.gce_http_endpoint) == Some(Switch::Disabled);
+        let fault = if is_off { Some(Fault::Disabled) } else { settings.fault };
         let metadata = {
             let _inside = tokio.enter();
-            Metadata::open(settings.identity.clone(), settings.fault)?
+            Metadata::open(settings.identity.clone(), fault)?
         };
         home.set_port(metadata.port())?;
         Ok(Self {

@@ -5,6 +5,7 @@ mod attendant;
 mod control;
 mod debugger;
 mod deployed;
+mod elsewhere;
 mod home;
 mod identity;
 mod install;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use elsewhere::Secrets;
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
 pub use interpreter::{Interpreter, name as language_name};
@@ -107,6 +109,7 @@ pub enum Code<'a> {
 /// How a function is run.
 pub struct Settings<'a> {
     pub identity: Identity,
+    pub secrets: Secrets,
     pub fault: Option<Fault>,
     pub route: Route,
     /// Dependencies come from the cache or not at all.
@@ -215,6 +218,7 @@ pub fn load(
     let settings = Settings {
         // Code that asks for a token while it is loaded gets one, as in the cloud.
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
+        secrets: Secrets::of(&manifest.version),
         fault: None,
         route: Route::Auto,
         offline: false,

@@ -32,3 +32,34 @@ net.Socket.prototype.connect = function (...args) {
   }
   return connect.apply(this, args);
 };
+
+/** Options of a worker that requires this file too: a thread has prototypes of its own. */
+function led(options, execArgv) {
+  return Object.assign({}, options, { execArgv: ["--require", __filename].concat(execArgv) });
+}
+
+/** A worker takes on the flags of its thread, unless it is given others. */
+function construct(Worker, [file, options, ...rest], target) {
+  const start = (options) => Reflect.construct(Worker, [file, options, ...rest], target);
+  const given = options === undefined || options === null ? undefined : options.execArgv;
+  // What Node.js refuses, it shall refuse by itself.
+  if (options === null || (given !== undefined && !Array.isArray(given))) return start(options);
+  if (given !== undefined) return start(led(options, given));
+  try {
+    return start(led(options, process.execArgv));
+  } catch (error) {
+    if (!error || error.code !== "ERR_WORKER_INVALID_EXEC_ARGV") throw error;
+    // Flags of the whole process, which count in its threads anyway.
+    return start(led(options, []));
+  }
+}
+
+try {
+  const threads = require("worker_threads");
+  threads.Worker = new Proxy(threads.Worker, { construct });
+  const { syncBuiltinESMExports } = require("module");
+  if (syncBuiltinESMExports) syncBuiltinESMExports();
+} catch (error) {
+  // The oldest versions have no threads.
+  if (error.code !== "MODULE_NOT_FOUND") throw error;
+}

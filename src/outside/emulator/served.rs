@@ -44,6 +44,9 @@ impl Served {
         if let Some(difference) = source.interpreter.judge(source.runtime) {
             (manner.tell)(&name, Told::Problem(&difference));
         }
+        if let Some(missing) = manner.secrets.missing(&source.manifest.version) {
+            (manner.tell)(&name, Told::Problem(&missing));
+        }
         let running = Running::prepare(&name, &place, &manner, source, tokio)?;
         Ok(Self { name, place, manner, current: Mutex::new(Arc::new(running)) })
     }
@@ -177,6 +180,10 @@ impl Served {
             let source = Source::read(&served.place, &served.manner, Some(&latest.source))?;
             if source.is(&latest.source) {
                 return Ok(None);
+            }
+            let missing = |source: &Source| served.manner.secrets.missing(&source.manifest.version);
+            if let Some(problem) = missing(&source).filter(|_| missing(&source) != missing(&latest.source)) {
+                served.tell(Told::Problem(&problem));
             }
             Running::prepare(&served.name, &served.place, &served.manner, source, &handle).map(Some)
         });
