@@ -339,7 +339,7 @@ rules! {
     SMOKE_FAILED "FN0907" "smoke-failed" Error Remote
         "The new version is active but did not answer the --smoke event as --expect asks. Tags stay where they were; only `$latest`, which the platform moves itself, is the new version."
     NOT_DEPLOYED "FN0908" "not-deployed" Error Remote
-        "The cloud has no such function, version or tag, or no earlier version to go back to. `fnscaffold versions` lists what there is; `fnscaffold deploy` makes the function and a version."
+        "The cloud has no such function, version or tag, or no earlier version to go back to, or one that another tool made and that cannot be copied: a tag can be moved to it. `fnscaffold versions` lists what there is; `fnscaffold deploy` makes the function and a version."
     PUBLIC_TOKEN "FN0909" "public-token" Error Refused
         "The handler seems to answer with an IAM token: its code names the token, takes it from its context or the metadata service, or writes out its whole context. A public function would hand its service account's token to everyone on the internet. Make the handler answer something else; if it does already, or if that is truly wanted, add --yes."
     PUBLIC "FN0910" "public" Warning Refused
