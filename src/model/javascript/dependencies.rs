@@ -31,13 +31,22 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
     };
     let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return Vec::new() };
     let judge = Judge { graph, runtime, package: package.as_ref() };
-    let mut findings = Vec::new();
-    let mut told = BTreeSet::new();
+    let surely = graph.reached(&entry, |import| import.when == When::Load);
+    let surely: BTreeSet<String> = surely.into_iter().map(|(path, _)| path).collect();
+    let mut findings: Vec<Problem> = Vec::new();
     for (path, module) in graph.reachable(&entry) {
         for import in &module.survey.imports {
-            let found = judge.import(&path, import);
-            // One package is one problem, however often it is imported.
-            findings.extend(found.filter(|problem| told.insert((problem.rule.id, problem.message.clone()))));
+            let Some(mut found) = judge.import(&path, import) else { continue };
+            if !surely.contains(&path) {
+                found.severity = found.severity.min(Severity::Warning);
+            }
+            // One package is one problem, however often it is imported: that which most surely fails.
+            let same = |known: &&mut Problem| known.rule == found.rule && known.message == found.message;
+            match findings.iter_mut().find(same) {
+                Some(known) if known.severity >= found.severity => {}
+                Some(known) => *known = found,
+                None => findings.push(found),
+            }
         }
     }
     findings
@@ -99,9 +108,14 @@ impl Judge<'_> {
             Request::Other => return None,
         };
         let mut problem = problem.at(path).line(import.line);
-        if import.when == When::Call {
+        if import.when != When::Load {
             // The function that needs it may never be called.
             problem.severity = problem.severity.min(Severity::Warning);
+        }
+        if import.when == When::Depends {
+            let before = problem.why.as_ref().map(|why| format!("{why}\n")).unwrap_or_default();
+            let why = "the import stands behind a condition; if it is reached, it fails";
+            problem = problem.why(format!("{before}{why}"));
         }
         Some(problem)
     }

@@ -47,12 +47,14 @@ pub enum When {
     Load,
     /// When some function is called.
     Call,
-    /// In a `try`: the code is ready for it to fail.
+    /// When a condition holds that cannot be told here.
+    Depends,
+    /// In a `try` or before a `catch`: the code is ready for it to fail.
     Try,
 }
 
 pub fn survey(program: &Program<'_>, lines: &Lines) -> Survey {
-    let mut surveyor = Surveyor { lines, survey: Survey::default(), functions: Vec::new(), tries: 0 };
+    let mut surveyor = Surveyor { lines, survey: Survey::default(), functions: Vec::new(), doubts: [0; 4] };
     surveyor.visit_program(program);
     surveyor.survey
 }
@@ -62,7 +64,71 @@ struct Surveyor<'l> {
     survey: Survey,
     /// For each function around, whether its parameters hide `require`.
     functions: Vec<bool>,
-    tries: usize,
+    /// How much is around of what keeps the text from being run for sure, by [`Doubt`].
+    doubts: [usize; 4],
+}
+
+/// What keeps a part of the text from being run for sure.
+#[derive(Clone, Copy)]
+enum Doubt {
+    Depends,
+    Never,
+    /// Whatever fails is caught.
+    Caught,
+    /// A promise that fails is caught.
+    PromiseCaught,
+}
+
+/// The doubt about all that is below a node.
+fn doubt(kind: &AstKind<'_>) -> Option<Doubt> {
+    match kind {
+        AstKind::SwitchCase(_)
+        | AstKind::ForStatement(_)
+        | AstKind::ForInStatement(_)
+        | AstKind::ForOfStatement(_)
+        | AstKind::WhileStatement(_) => Some(Doubt::Depends),
+        AstKind::AssignmentExpression(assignment) if assignment.operator.is_logical() => Some(Doubt::Depends),
+        AstKind::TryStatement(_) => Some(Doubt::Caught),
+        AstKind::CallExpression(call) => {
+            let catches = match call.callee.as_member_expression()?.static_property_name()? {
+                "catch" => 1,
+                "then" => 2,
+                _ => return None,
+            };
+            (call.arguments.len() >= catches).then_some(Doubt::PromiseCaught)
+        }
+        _ => None,
+    }
+}
+
+/// The doubt about what runs when a condition's value is `wanted`.
+fn doubt_if(test: &Expression<'_>, wanted: bool) -> Option<Doubt> {
+    match holds(test) {
+        Some(value) => (value != wanted).then_some(Doubt::Never),
+        None => Some(Doubt::Depends),
+    }
+}
+
+/// Whether a condition holds on the platform, where that can be told: it loads the code with `require`, so
+/// no module of it is the process's main one.
+fn holds(test: &Expression<'_>) -> Option<bool> {
+    let is_main = |side: &Expression<'_>| side.is_specific_member_access("require", "main");
+    match test {
+        Expression::BooleanLiteral(literal) => Some(literal.value),
+        Expression::NumericLiteral(literal) => Some(literal.value != 0.0),
+        Expression::UnaryExpression(unary) if unary.operator == UnaryOperator::LogicalNot => {
+            holds(&unary.argument).map(|value| !value)
+        }
+        Expression::BinaryExpression(comparison) if comparison.operator.is_equality() => {
+            let (left, right) = (&comparison.left, &comparison.right);
+            let compares = (is_main(left) && right.is_specific_id("module"))
+                || (is_main(right) && left.is_specific_id("module"));
+            let differs =
+                matches!(comparison.operator, BinaryOperator::Inequality | BinaryOperator::StrictInequality);
+            compares.then_some(differs)
+        }
+        _ => None,
+    }
 }
 
 /// Whether a function's parameters hide `require`, as those of a bundled module's function do.
@@ -73,13 +139,31 @@ fn hides_require(parameters: &FormalParameters<'_>) -> bool {
 
 impl Surveyor<'_> {
     fn import(&mut self, specifier: &str, span: Span, how: How) {
-        let when = match (self.tries, self.functions.is_empty()) {
-            (0, true) => When::Load,
-            (0, false) => When::Call,
-            _ => When::Try,
+        let around = |doubt: Doubt| self.doubts[doubt as usize] > 0;
+        if around(Doubt::Never) {
+            return;
+        }
+        let when = if around(Doubt::Caught) || (how == How::Call && around(Doubt::PromiseCaught)) {
+            When::Try
+        } else if around(Doubt::Depends) {
+            When::Depends
+        } else if self.functions.is_empty() {
+            When::Load
+        } else {
+            When::Call
         };
         let line = self.lines.line(span.start);
         self.survey.imports.push(ImportSite { specifier: specifier.to_owned(), line, how, when });
+    }
+
+    fn within(&mut self, doubt: Option<Doubt>, visit: impl FnOnce(&mut Self)) {
+        if let Some(doubt) = doubt {
+            self.doubts[doubt as usize] += 1;
+        }
+        visit(self);
+        if let Some(doubt) = doubt {
+            self.doubts[doubt as usize] -= 1;
+        }
     }
 
     fn note(&mut self, syntax: Syntax, span: Span) {
@@ -105,10 +189,12 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
         if let Some(syntax) = Syntax::of(&kind) {
             self.note(syntax, kind.span());
         }
+        if let Some(doubt) = doubt(&kind) {
+            self.doubts[doubt as usize] += 1;
+        }
         match kind {
             AstKind::Function(function) => self.functions.push(hides_require(&function.params)),
             AstKind::ArrowFunctionExpression(arrow) => self.functions.push(hides_require(&arrow.params)),
-            AstKind::TryStatement(_) => self.tries += 1,
             AstKind::AwaitExpression(expression) => self.top_level_await(expression.span),
             AstKind::ForOfStatement(statement) if statement.r#await => self.top_level_await(statement.span),
             AstKind::ImportMeta(meta) => self.module_syntax(meta.span),
@@ -157,6 +243,35 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
         if is_function(&kind) {
             self.functions.pop();
         }
-        self.tries -= usize::from(matches!(kind, AstKind::TryStatement(_)));
+        if let Some(doubt) = doubt(&kind) {
+            self.doubts[doubt as usize] -= 1;
+        }
+    }
+
+    fn visit_if_statement(&mut self, statement: &IfStatement<'b>) {
+        let test = &statement.test;
+        self.visit_expression(test);
+        self.within(doubt_if(test, true), |this| this.visit_statement(&statement.consequent));
+        if let Some(alternate) = &statement.alternate {
+            self.within(doubt_if(test, false), |this| this.visit_statement(alternate));
+        }
+    }
+
+    fn visit_conditional_expression(&mut self, conditional: &ConditionalExpression<'b>) {
+        let test = &conditional.test;
+        self.visit_expression(test);
+        self.within(doubt_if(test, true), |this| this.visit_expression(&conditional.consequent));
+        self.within(doubt_if(test, false), |this| this.visit_expression(&conditional.alternate));
+    }
+
+    fn visit_logical_expression(&mut self, logical: &LogicalExpression<'b>) {
+        self.enter_node(AstKind::LogicalExpression(self.alloc(logical)));
+        self.visit_expression(&logical.left);
+        let doubt = match logical.operator {
+            LogicalOperator::And => doubt_if(&logical.left, true),
+            LogicalOperator::Or => doubt_if(&logical.left, false),
+            LogicalOperator::Coalesce => Some(Doubt::Depends),
+        };
+        self.within(doubt, |this| this.visit_expression(&logical.right));
     }
 }
