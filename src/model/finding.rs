@@ -234,7 +234,7 @@ rules! {
     DEPENDENCY_UNDECLARED "FN0310" "dependency-undeclared" Error Findings
         "The code imports a package that is neither declared in package.json or requirements.txt nor vendored in the archive, and the runtime does not bring it. Declare it, or vendor it with `fnscaffold pack --vendor`."
     PACKAGE_JSON_INVALID "FN0311" "package-json-invalid" Error Findings
-        "package.json does not parse, so the platform's npm install would fail. It must be a JSON object whose dependencies map names to version ranges."
+        "The platform runs `npm ci` where the archive has a package-lock.json, otherwise `npm install`, and it would fail: package.json does not parse, names what npm cannot install (`workspace:`, `catalog:`, `link:`, a text that is no version range, tag or URL, a `file:` that is not in the archive), or package-lock.json does not parse or lacks a package that package.json names."
     REQUIREMENTS_INVALID "FN0312" "requirements-invalid" Error Findings
         "A line of requirements.txt is not one that pip understands, so the platform's pip install would fail."
     MODULE_SHADOWS "FN0313" "module-shadows" Warning Findings

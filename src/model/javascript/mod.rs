@@ -17,6 +17,7 @@ mod graph;
 mod missing;
 mod module;
 mod nesting;
+mod npm;
 mod parse;
 mod resolve;
 mod survey;

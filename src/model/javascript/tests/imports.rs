@@ -130,10 +130,21 @@ fn package_json_must_be_readable() {
         ("[]", "package-json-invalid package.json"),
         (r#"{"dependencies": ["a"]}"#, "package-json-invalid package.json"),
         (r#"{"dependencies": {"a": 1}}"#, "package-json-invalid package.json"),
+        (r#"{"dependencies": {"a": "workspace:*"}}"#, "package-json-invalid package.json"),
     ] {
         let sources = files(&[("index.js", ""), ("package.json", text)]);
         assert_eq!(told(&depend(&sources, "nodejs22", "index.handler")).join(", "), expected, "{text}");
     }
+}
+
+#[test]
+fn a_linked_directory_must_be_there() {
+    let package = r#"{"dependencies": {"a": "file:../a", "b": "file:b"}}"#;
+    let text = "require('a'); require('b');";
+    let sources = files(&[("index.js", text), ("package.json", package), ("b/package.json", "{}")]);
+    let found = depend(&sources, "nodejs22", "index.handler");
+    assert_eq!(told(&found), ["dependency-undeclared index.js:1"]);
+    assert_eq!(found[0].message, "`a` is `../a`, which the archive does not have");
 }
 
 #[test]
