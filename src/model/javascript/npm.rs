@@ -100,12 +100,12 @@ fn is_no_range(range: &str) -> bool {
     let escaped = |c: char| !c.is_ascii_alphanumeric() && !"-_.!~*'()".contains(c);
     range.starts_with(|c: char| c.is_ascii_alphabetic())
         && range.contains(escaped)
-        && !range.contains(|c: char| c.is_ascii_digit() || ":/*|".contains(c))
+        && !range.contains(|c: char| c.is_ascii_digit() || ":/*|+".contains(c))
         && !range.contains(" - ")
         && !is_archive(range)
         && !range
             .split(|c: char| !c.is_ascii_alphabetic())
-            .any(|word| ["x", "vx"].iter().any(|any| word.eq_ignore_ascii_case(any)))
+            .any(|word| word.trim_start_matches(['v', 'V']).eq_ignore_ascii_case("x"))
 }
 
 fn is_archive(path: &str) -> bool {
