@@ -123,6 +123,32 @@ pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
     }
 }
 
+/// The languages that files are written in.
+pub fn languages(sources: &dyn Sources) -> Vec<Lang> {
+    let is_of = |name: &str, lang: Lang| {
+        let endings: &[&str] = match lang {
+            Lang::Nodejs => &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx"],
+            Lang::Python => &[".py"],
+        };
+        name == lang.dependency_file() || endings.iter().any(|ending| name.ends_with(ending))
+    };
+    let names = sources.names();
+    Lang::ALL.into_iter().filter(|lang| names.iter().any(|name| is_of(name, *lang))).collect()
+}
+
+/// Why [`handlers`] finds none: what is wrong with the file that most likely should have one.
+pub fn obstacle(sources: &dyn Sources, lang: Lang) -> Option<Box<Finding>> {
+    let files = match lang {
+        Lang::Nodejs => javascript::likely_modules(sources),
+        Lang::Python => python::likely_modules(sources),
+    };
+    let rules = [&finding::SOURCE_SYNTAX, &finding::ESM_UNSUPPORTED, &finding::TYPESCRIPT_NOT_BUILT];
+    files.iter().find_map(|module| {
+        let findings = judge_entrypoint(sources, lang.latest_runtime(), &format!("{module}.handler"));
+        findings.into_iter().find(|finding| rules.contains(&finding.rule))
+    })
+}
+
 /// The runtime for code that names none: the guide's, or where that one cannot run it, the first
 /// supported one that can.
 pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'static Runtime {

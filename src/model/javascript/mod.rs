@@ -51,5 +51,10 @@ pub fn handlers(sources: &dyn Sources) -> Vec<String> {
     candidates::handlers(sources)
 }
 
+/// Modules that a handler could stand in, also those that the platform does not find, the best guess first.
+pub fn likely_modules(sources: &dyn Sources) -> Vec<&str> {
+    candidates::modules(sources, &[".js", ".ts", ".tsx", ".mts", ".cts", ".mjs", ".cjs"])
+}
+
 #[cfg(test)]
 mod tests;

@@ -630,6 +630,16 @@ fn likely_entrypoints_come_best_first() {
         (&[("app.py", "def main():\n    print('x')")], &[]),
         (&[("app.py", "def handler(request, ctx): return 1")], &["app.handler"]),
         (&[("app.py", "def broken(")], &[]),
+        (&[("app.py", "def webhook(event, ctx): return 1")], &["app.webhook"]),
+        (&[("app.py", "def bot(update, options): return 1")], &["app.bot"]),
+        (
+            &[("index.py", "from mangum import Mangum\napp = FastAPI()\nhandler = Mangum(app)")],
+            &["index.handler"],
+        ),
+        (
+            &[("lib.py", "main = wrap(1)"), ("index.py", "def handler(event, context): return 1")],
+            &["index.handler"],
+        ),
     ];
     for (sources, expected) in cases {
         assert_eq!(handlers(&files(sources)), *expected, "{sources:?}");
