@@ -49,6 +49,7 @@ impl Init {
             !name.starts_with('.') && !PASSED_OVER.contains(&name)
         })?;
         let mut given = self.answers.given(self.name, None);
+        let runtime_chosen = given.get("runtime").is_some();
         let answers = settle(&mut given, &code, context)?;
         let manifest = Manifest {
             name: answers.name.clone(),
@@ -63,7 +64,13 @@ impl Init {
             stage.write(manifest::FILE, text.as_bytes())?;
             stage.merge_into(&context.directory)?;
         }
-        let findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
+        let mut findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
+        if !runtime_chosen && !answers.runtime.supported {
+            let (id, latest) = (answers.runtime.id, answers.runtime.lang.latest_runtime().id);
+            findings.push(finding::RUNTIME_UNSUPPORTED.finding(format!(
+                "the platform no longer supports {id}, the guide's runtime; --runtime latest gives {latest}"
+            )));
+        }
         let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
         report(context, &answers, &text, ok, &findings)?;
         Ok(if ok { Exit::Done } else { Exit::Findings })
@@ -144,7 +151,7 @@ fn choose_entrypoint(
     match names.as_slice() {
         [] if terminal.can_ask() => {
             if candidates.len() > 1 {
-                let langs: Vec<_> = candidates.iter().map(|(lang, _)| lang.to_string()).collect();
+                let langs = ["Node.js".to_owned(), "Python".to_owned()];
                 let chosen = terminal.select("Language", &langs, 0)?;
                 *candidates = vec![candidates.swap_remove(chosen)];
             }
@@ -175,9 +182,10 @@ fn nothing_found(candidates: &[(Lang, Vec<String>)], code: &Files) -> String {
     let Some(problem) = candidates.iter().find_map(|(lang, _)| rules::obstacle(code, *lang)) else {
         return "no exported function with the parameters event and context was found".to_owned();
     };
-    let line = problem.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    let place = problem.path.as_ref().zip(problem.line);
+    let place = place.map(|(path, line)| format!(" ({path}:{line})")).unwrap_or_default();
     let fix = problem.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
-    format!("{problem}{line}{fix}")
+    format!("{problem}{place}{fix}")
 }
 
 /// The language whose file the entry point names.

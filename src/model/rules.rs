@@ -156,7 +156,7 @@ pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'sta
     let runs = |runtime: &Runtime| {
         judge_entrypoint(sources, runtime, entrypoint)
             .iter()
-            .all(|finding| finding.severity != Severity::Error)
+            .all(|problem| problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW)
     };
     let supported =
         crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang && runtime.supported);
@@ -279,6 +279,19 @@ mod tests {
             ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")),
             [("FN0213", Some(2))]
         );
+    }
+
+    #[test]
+    fn the_runtime_must_have_what_the_code_uses() {
+        for (text, expected) in [
+            ("exports.handler = () => 1", "nodejs16"),
+            ("exports.handler = () => fetch('x')", "nodejs22"),
+            ("exports.handler = () => { a ??= 1; }", "nodejs16"),
+            ("export const handler = () => 1", "nodejs22"),
+        ] {
+            let sources = BTreeMap::from([("index.js".to_owned(), text.as_bytes().to_vec())]);
+            assert_eq!(runtime_for(&sources, Lang::Nodejs, "index.handler").id, expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A syntax tree in, out: what it imports, and which syntax it uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
@@ -22,6 +22,18 @@ pub struct Survey {
     pub module_syntax: Option<u32>,
     /// Where it first uses what only CommonJS has.
     pub commonjs: Option<u32>,
+    /// Where it first uses each of [`GLOBALS`], if it does not bring its own.
+    pub globals: BTreeMap<&'static str, u32>,
+    /// Those that it puts, or may put, into the global object for all modules.
+    pub provided: BTreeSet<&'static str>,
+}
+
+/// What Node.js has from version 18 on without an import.
+pub const GLOBALS: [&str; 5] = ["fetch", "FormData", "Headers", "Request", "Response"];
+pub const GLOBALS_SINCE: (u32, u32) = (18, 0);
+
+fn global(name: &str) -> Option<&'static str> {
+    GLOBALS.into_iter().find(|global| *global == name)
 }
 
 /// One place where a module is asked for by a fixed name.
@@ -54,9 +66,17 @@ pub enum When {
 }
 
 pub fn survey(program: &Program<'_>, lines: &Lines) -> Survey {
-    let mut surveyor = Surveyor { lines, survey: Survey::default(), functions: Vec::new(), doubts: [0; 4] };
+    let mut surveyor = Surveyor {
+        lines,
+        survey: Survey::default(),
+        functions: Vec::new(),
+        doubts: [0; 4],
+        bound: BTreeSet::new(),
+    };
     surveyor.visit_program(program);
-    surveyor.survey
+    let Surveyor { mut survey, bound, .. } = surveyor;
+    survey.globals.retain(|name, _| !bound.contains(name));
+    survey
 }
 
 struct Surveyor<'l> {
@@ -66,6 +86,8 @@ struct Surveyor<'l> {
     functions: Vec<bool>,
     /// How much is around of what keeps the text from being run for sure, by [`Doubt`].
     doubts: [usize; 4],
+    /// Globals that the file has names of its own for, or asks for before it uses them.
+    bound: BTreeSet<&'static str>,
 }
 
 /// What keeps a part of the text from being run for sure.
@@ -142,6 +164,9 @@ impl Surveyor<'_> {
         let around = |doubt: Doubt| self.doubts[doubt as usize] > 0;
         if around(Doubt::Never) {
             return;
+        }
+        if ["fetch", "polyfill", "undici"].iter().any(|word| specifier.contains(word)) {
+            self.survey.provided.extend(GLOBALS);
         }
         let when = if around(Doubt::Caught) || (how == How::Call && around(Doubt::PromiseCaught)) {
             When::Try
@@ -228,12 +253,34 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
                     self.import(specifier, call.span, How::Require);
                 }
             }
+            AstKind::BindingIdentifier(id) => self.bound.extend(global(id.name.as_str())),
+            AstKind::UnaryExpression(unary) if unary.operator == UnaryOperator::Typeof => {
+                let id = unary.argument.get_identifier_reference();
+                self.bound.extend(id.and_then(|id| global(id.name.as_str())));
+            }
+            AstKind::AssignmentExpression(assignment) => {
+                let name = assignment.left.get_identifier_name();
+                self.survey.provided.extend(name.and_then(|name| global(name)));
+            }
+            AstKind::StaticMemberExpression(member)
+                if ["globalThis", "global"].iter().any(|object| member.object.is_specific_id(object)) =>
+            {
+                self.survey.provided.extend(global(member.property.name.as_str()));
+            }
             AstKind::IdentifierReference(id)
                 if matches!(id.name.as_str(), "exports" | "module" | "require")
                     && self.functions.is_empty() =>
             {
                 let line = self.lines.line(id.span.start);
                 self.survey.commonjs.get_or_insert(line);
+            }
+            AstKind::IdentifierReference(id) => {
+                if let Some(name) = global(id.name.as_str())
+                    && self.doubts[Doubt::Never as usize] == 0
+                {
+                    let line = self.lines.line(id.span.start);
+                    self.survey.globals.entry(name).or_insert(line);
+                }
             }
             _ => {}
         }
