@@ -212,3 +212,41 @@ fn init_asks_where_the_code_leaves_a_choice() {
     assert_eq!(manifest["version"]["entrypoint"].as_str(), Some("index.second"));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn init_asks_for_the_language_before_the_entry_point() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["package.json", "requirements.txt"] {
+        fs::write(directory.path().join(file), "{}").unwrap();
+    }
+    let mut session = start(directory.path(), &["init"]);
+    converse(
+        &mut session,
+        &[
+            ("Language", "\r"),
+            ("no exported function", ""),
+            ("Entry point", "src/a.b.c\r"),
+            ("more than one dot", "\x15src/a.b\r"),
+            ("Name", "\x15adopted\r"),
+        ],
+    );
+    // It says that the file is missing.
+    assert_eq!(exit_code(&mut session), 1);
+    let manifest = manifest(directory.path());
+    assert_eq!(manifest["version"]["runtime"].as_str(), Some("nodejs16"));
+    assert_eq!(manifest["version"]["entrypoint"].as_str(), Some("src/a.b"));
+}
+
+#[test]
+fn a_language_that_all_files_share_is_not_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("src")).unwrap();
+    for file in ["package.json", "tsconfig.json", "src/index.ts"] {
+        fs::write(directory.path().join(file), "{}").unwrap();
+    }
+    let mut session = start(directory.path(), &["init"]);
+    converse(&mut session, &[("no JavaScript file", ""), ("Entry point", "\r"), ("Name", "\x15adopted\r")]);
+    assert_eq!(exit_code(&mut session), 1);
+    let manifest = manifest(directory.path());
+    assert_eq!(manifest["version"]["entrypoint"].as_str(), Some("index.main"));
+}

@@ -93,7 +93,12 @@ impl Style {
         };
         let flags: Vec<_> = flags.iter().map(String::as_str).collect();
         let adopted = if choices.is_empty() {
-            init(&flags).expect(0)
+            let adopted = init(&flags);
+            let document = parsed(&adopted.stdout);
+            let mut findings = document["findings"].as_array().unwrap().iter();
+            let failed = findings.any(|finding| finding["severity"] == "error");
+            assert_eq!((adopted.code, &document["ok"]), (i32::from(failed), &json!(!failed)), "{document}");
+            adopted
         } else {
             let asked = init(&[]).expect(2);
             let error = &parsed(&asked.stdout)["error"];

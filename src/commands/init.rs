@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::commands::Context;
 use crate::commands::new::AnswerFlags;
 use crate::model::answers::{self, Answers, Defaults, Given};
-use crate::model::finding::{self, Exit, Finding, Result};
+use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::{self, Manifest, Package};
 use crate::model::project::{DIST, MANIFEST_SCHEMA};
 use crate::model::rules;
@@ -28,6 +28,9 @@ pub struct Init {
     answers: AnswerFlags,
 }
 
+/// What an entry point looks like.
+const EXAMPLE: &str = "index.main";
+
 /// Directories that hold others' code, or none.
 const PASSED_OVER: [&str; 7] =
     ["node_modules", "venv", "__pycache__", "site-packages", "coverage", "test", "tests"];
@@ -46,6 +49,7 @@ impl Init {
             !name.starts_with('.') && !PASSED_OVER.contains(&name)
         })?;
         let mut given = self.answers.given(self.name, None);
+        let runtime_chosen = given.get("runtime").is_some();
         let answers = settle(&mut given, &code, context)?;
         let manifest = Manifest {
             name: answers.name.clone(),
@@ -60,9 +64,16 @@ impl Init {
             stage.write(manifest::FILE, text.as_bytes())?;
             stage.merge_into(&context.directory)?;
         }
-        let findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
-        report(context, &answers, &text, &findings)?;
-        Ok(Exit::Done)
+        let mut findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
+        if !runtime_chosen && !answers.runtime.supported {
+            let (id, latest) = (answers.runtime.id, answers.runtime.lang.latest_runtime().id);
+            findings.push(finding::RUNTIME_UNSUPPORTED.finding(format!(
+                "the platform no longer supports {id}, the guide's runtime; --runtime latest gives {latest}"
+            )));
+        }
+        let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
+        report(context, &answers, &text, ok, &findings)?;
+        Ok(if ok { Exit::Done } else { Exit::Findings })
     }
 }
 
@@ -76,19 +87,20 @@ fn package(entrypoint: &str) -> Package {
 /// Finds in the code what was not given, and asks where the code leaves a choice.
 fn settle(given: &mut Given, code: &Files, context: &Context) -> Result<Answers> {
     let terminal = &context.terminal;
-    let candidates = match given.lang()? {
-        Some(lang) => vec![(lang, rules::handlers(code, lang))],
-        None => Lang::ALL.map(|lang| (lang, rules::handlers(code, lang))).to_vec(),
+    let langs = match given.lang()? {
+        Some(lang) => vec![lang],
+        None => Some(rules::languages(code)).filter(|langs| langs.len() == 1).unwrap_or(Lang::ALL.to_vec()),
     };
+    let mut candidates: Vec<_> = langs.into_iter().map(|lang| (lang, rules::handlers(code, lang))).collect();
     let entrypoint = match given.get("entrypoint") {
         Some(text) => Some(text.to_owned()),
-        None => choose_entrypoint(&candidates, context)?,
+        None => choose_entrypoint(&mut candidates, code, context)?,
     };
     let mut open = Vec::new();
-    let lang = match (given.lang()?, &entrypoint) {
-        (Some(lang), _) => Some(lang),
-        (None, Some(text)) => lang_of(&candidates, text, code),
-        (None, None) => {
+    let lang = match (candidates.as_slice(), &entrypoint) {
+        ([(lang, _)], _) => Some(*lang),
+        (_, Some(text)) => lang_of(&candidates, text, code),
+        (_, None) => {
             let mut having = candidates.iter().filter(|(_, names)| !names.is_empty());
             having.next().filter(|_| having.next().is_none()).map(|(lang, _)| *lang)
         }
@@ -96,13 +108,14 @@ fn settle(given: &mut Given, code: &Files, context: &Context) -> Result<Answers>
     if lang.is_none() {
         open.push(answers::LANG);
     }
-    let listed: Vec<_> = candidates.iter().flat_map(|(_, names)| names).map(String::as_str).collect();
-    let allowed = match listed.len() {
-        0 => "FILE.FUNCTION; no exported function with the parameters event and context was found".to_owned(),
-        _ => listed.join(" or "),
-    };
     if entrypoint.is_none() {
-        open.push(answers::Question { key: "entrypoint", allowed: allowed.into() });
+        let listed: Vec<_> = candidates.iter().flat_map(|(_, names)| names).map(String::as_str).collect();
+        let (allowed, example) = match listed.first() {
+            None => (format!("FILE.FUNCTION; {}", nothing_found(&candidates, code)), EXAMPLE),
+            Some(best) => (listed.join(" or "), *best),
+        };
+        let (allowed, example) = (allowed.into(), example.to_owned().into());
+        open.push(answers::Question { key: "entrypoint", allowed, example });
     }
     let (Some(lang), Some(entrypoint)) = (lang, entrypoint) else {
         return Err(answers::missing_finding(&open.iter().collect::<Vec<_>>()));
@@ -126,18 +139,53 @@ fn settle(given: &mut Given, code: &Files, context: &Context) -> Result<Answers>
     given.settle(None, runtime, &defaults)
 }
 
-/// The one that the code has; of several, the one that the person names, or with --yes the best guess.
-fn choose_entrypoint(candidates: &[(Lang, Vec<String>)], context: &Context) -> Result<Option<String>> {
+/// The one that the code has; of several, the one that the person names, or with --yes the best guess. Where
+/// the code has none, the person is asked for the language, if it is open, and for the entry point.
+fn choose_entrypoint(
+    candidates: &mut Vec<(Lang, Vec<String>)>,
+    code: &Files,
+    context: &Context,
+) -> Result<Option<String>> {
     let terminal = &context.terminal;
     let names: Vec<_> = candidates.iter().flat_map(|(_, names)| names).cloned().collect();
     match names.as_slice() {
-        [] if terminal.can_ask() => terminal.input("Entry point", "index.main", |_| Ok(())).map(Some),
+        [] if terminal.can_ask() => {
+            if candidates.len() > 1 {
+                let langs = ["Node.js".to_owned(), "Python".to_owned()];
+                let chosen = terminal.select("Language", &langs, 0)?;
+                *candidates = vec![candidates.swap_remove(chosen)];
+            }
+            terminal.note(&nothing_found(candidates, code));
+            let lang = candidates.first().map(|(lang, _)| *lang);
+            let judge = |text: &str| lang.map_or(Ok(()), |lang| is_written_well(code, lang, text));
+            terminal.input("Entry point", EXAMPLE, judge).map(Some)
+        }
         [] => Ok(None),
         [only] => Ok(Some(only.clone())),
         [best, ..] if context.yes => Ok(Some(best.clone())),
         _ if terminal.can_ask() => Ok(Some(names[terminal.select("Entry point", &names, 0)?].clone())),
         _ => Ok(None),
     }
+}
+
+/// Whether a text is an entry point at all. Its file may still have to be written or compiled.
+fn is_written_well(code: &Files, lang: Lang, entrypoint: &str) -> Result<()> {
+    let findings = rules::judge_entrypoint(code, lang.latest_runtime(), entrypoint);
+    match findings.into_iter().find(|problem| problem.rule == &finding::ENTRYPOINT_FORMAT) {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// Why the code has no entry point, as far as can be told.
+fn nothing_found(candidates: &[(Lang, Vec<String>)], code: &Files) -> String {
+    let Some(problem) = candidates.iter().find_map(|(lang, _)| rules::obstacle(code, *lang)) else {
+        return "no exported function with the parameters event and context was found".to_owned();
+    };
+    let place = problem.path.as_ref().zip(problem.line);
+    let place = place.map(|(path, line)| format!(" ({path}:{line})")).unwrap_or_default();
+    let fix = problem.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
+    format!("{problem}{place}{fix}")
 }
 
 /// The language whose file the entry point names.
@@ -154,11 +202,17 @@ fn lang_of(candidates: &[(Lang, Vec<String>)], entrypoint: &str, code: &Files) -
     })
 }
 
-fn report(context: &Context, answers: &Answers, text: &str, findings: &[Box<Finding>]) -> Result<()> {
+fn report(
+    context: &Context,
+    answers: &Answers,
+    text: &str,
+    ok: bool,
+    findings: &[Box<Finding>],
+) -> Result<()> {
     let terminal: &Terminal = &context.terminal;
     if terminal.format != Format::Text {
         return terminal.say_json(&json!({
-            "ok": true,
+            "ok": ok,
             "dryRun": context.dry_run,
             "path": manifest::FILE,
             "answers": answers.to_map(),

@@ -11,14 +11,17 @@ use crate::model::runtime::{Lang, Runtime};
 use crate::model::selection::Selection;
 use crate::model::settings::{self, nearest, parse_runtime};
 
-/// One question: its key in an answers file, and what it takes.
+/// One question: its key in an answers file, what it takes, and one such answer.
 pub struct Question {
     pub key: &'static str,
     pub allowed: Cow<'static, str>,
+    pub example: Cow<'static, str>,
 }
 
-pub const LANG: Question = Question { key: "lang", allowed: Cow::Borrowed("nodejs or python") };
-pub const MODE: Question = Question { key: "mode", allowed: Cow::Borrowed("context or api") };
+pub const LANG: Question =
+    Question { key: "lang", allowed: Cow::Borrowed("nodejs or python"), example: Cow::Borrowed("nodejs") };
+pub const MODE: Question =
+    Question { key: "mode", allowed: Cow::Borrowed("context or api"), example: Cow::Borrowed("context") };
 
 /// The keys of an answers file, in the order of the prompts. Each is a flag's name too.
 pub const KEYS: [&str; 8] =
@@ -298,12 +301,8 @@ pub fn missing_finding(missing: &[&Question]) -> Box<Finding> {
         .iter()
         .map(|question| format!("{}: {}", flag_and_variable(question.key), question.allowed))
         .collect();
-    let flags: Vec<_> = missing
-        .iter()
-        .map(|question| {
-            format!("--{} {}", question.key, question.allowed.split(' ').next().unwrap_or_default())
-        })
-        .collect();
+    let flags: Vec<_> =
+        missing.iter().map(|question| format!("--{} {}", question.key, question.example)).collect();
     finding::ANSWERS_MISSING
         .finding(if missing.len() == 1 { "an answer is missing" } else { "answers are missing" })
         .why(list.join("\n"))

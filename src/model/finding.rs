@@ -230,11 +230,11 @@ rules! {
     ENTRYPOINT_NESTED "FN0308" "entrypoint-nested" Note Findings
         "The platform's documentation says that a Python handler is a file in the archive's root. Dotted packages are used in practice and resolve as Python's importlib would, but nothing promises it."
     SYNTAX_TOO_NEW "FN0309" "syntax-too-new" Error Findings
-        "The file uses syntax that the runtime's interpreter does not have yet."
+        "The file uses syntax that the runtime's interpreter does not have yet, or, as a warning, a global such as `fetch`, which Node.js has from version 18 on and a package may bring before."
     DEPENDENCY_UNDECLARED "FN0310" "dependency-undeclared" Error Findings
         "The code imports a package that is neither declared in package.json or requirements.txt nor vendored in the archive, and the runtime does not bring it. Declare it, or vendor it with `fnscaffold pack --vendor`."
     PACKAGE_JSON_INVALID "FN0311" "package-json-invalid" Error Findings
-        "package.json does not parse, so the platform's npm install would fail. It must be a JSON object whose dependencies map names to version ranges."
+        "The platform runs `npm ci` where the archive has a package-lock.json, otherwise `npm install`, and it would fail: package.json does not parse, names what npm cannot install (`workspace:`, `catalog:`, `link:`, a text that is no version range, tag or URL, a `file:` that is not in the archive), or package-lock.json does not parse or lacks a package that package.json names."
     REQUIREMENTS_INVALID "FN0312" "requirements-invalid" Error Findings
         "A line of requirements.txt is not one that pip understands, so the platform's pip install would fail."
     MODULE_SHADOWS "FN0313" "module-shadows" Warning Findings

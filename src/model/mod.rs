@@ -34,3 +34,4 @@ pub mod template;
 pub mod tree_view;
 pub mod vendor;
 pub mod version;
+pub mod wanted;

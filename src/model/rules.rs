@@ -15,6 +15,7 @@ use crate::model::settings::{
 use crate::model::sources::Sources;
 use crate::model::vendor::first_part;
 use crate::model::version::{self, VersionSpec};
+use crate::model::wanted::Wanted;
 use crate::model::{javascript, python};
 
 /// How many names a finding lists before it counts the rest.
@@ -123,18 +124,49 @@ pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
     }
 }
 
-/// The runtime for code that names none: the guide's, or where that one cannot run it, the first
-/// supported one that can.
+/// The languages that files are written in.
+pub fn languages(sources: &dyn Sources) -> Vec<Lang> {
+    let is_of = |name: &str, lang: Lang| {
+        let endings: &[&str] = match lang {
+            Lang::Nodejs => &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx"],
+            Lang::Python => &[".py"],
+        };
+        name == lang.dependency_file() || endings.iter().any(|ending| name.ends_with(ending))
+    };
+    let names = sources.names();
+    Lang::ALL.into_iter().filter(|lang| names.iter().any(|name| is_of(name, *lang))).collect()
+}
+
+/// Why [`handlers`] finds none: what is wrong with the file that most likely should have one.
+pub fn obstacle(sources: &dyn Sources, lang: Lang) -> Option<Box<Finding>> {
+    let files = match lang {
+        Lang::Nodejs => javascript::likely_modules(sources),
+        Lang::Python => python::likely_modules(sources),
+    };
+    let rules = [&finding::SOURCE_SYNTAX, &finding::ESM_UNSUPPORTED, &finding::TYPESCRIPT_NOT_BUILT];
+    files.iter().find_map(|module| {
+        let findings = judge_entrypoint(sources, lang.latest_runtime(), &format!("{module}.handler"));
+        findings.into_iter().find(|finding| rules.contains(&finding.rule))
+    })
+}
+
+/// The runtime for code that names none: the guide's, or where that one cannot run it or is not what the
+/// project asks for, the first supported one that can and is, or else any.
 pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'static Runtime {
     let guides = lang.default_runtime();
-    let runs = |runtime: &Runtime| {
-        judge_entrypoint(sources, runtime, entrypoint)
-            .iter()
-            .all(|finding| finding.severity != Severity::Error)
-    };
-    let supported =
-        crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang && runtime.supported);
-    std::iter::once(guides).chain(supported).find(|runtime| runs(runtime)).unwrap_or(guides)
+    let wanted = Wanted::of(sources, lang);
+    let all = || crate::model::runtime::RUNTIMES.iter().filter(|runtime| runtime.lang == lang);
+    let supported = all().filter(|runtime| runtime.supported);
+    let able: Vec<_> = std::iter::once(guides)
+        .chain(supported)
+        .chain(all().rev())
+        .filter(|runtime| {
+            judge_entrypoint(sources, runtime, entrypoint).iter().all(|problem| {
+                problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW
+            })
+        })
+        .collect();
+    able.iter().find(|runtime| wanted.allows(runtime)).or(able.first()).copied().unwrap_or(guides)
 }
 
 /// The archive at `path` against what the sources would pack now. Where `vendored` packages stand in for
@@ -253,6 +285,38 @@ mod tests {
             ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")),
             [("FN0213", Some(2))]
         );
+    }
+
+    #[test]
+    fn the_runtime_must_have_what_the_code_uses() {
+        for (text, expected) in [
+            ("exports.handler = () => 1", "nodejs16"),
+            ("exports.handler = () => fetch('x')", "nodejs22"),
+            ("exports.handler = () => { a ??= 1; }", "nodejs16"),
+            ("export const handler = () => 1", "nodejs22"),
+        ] {
+            let sources = BTreeMap::from([("index.js".to_owned(), text.as_bytes().to_vec())]);
+            assert_eq!(runtime_for(&sources, Lang::Nodejs, "index.handler").id, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_runtime_is_one_that_the_project_asks_for() {
+        for (lang, file, text, expected) in [
+            (Lang::Nodejs, "package.json", r#"{"engines": {"node": ">=22"}}"#, "nodejs22"),
+            (Lang::Nodejs, "package.json", r#"{"engines": {"node": "18.x"}}"#, "nodejs18"),
+            (Lang::Nodejs, "package.json", r#"{"engines": {"node": "99"}}"#, "nodejs16"),
+            (Lang::Python, "pyproject.toml", "[project]\nrequires-python = '>=3.12'", "python312"),
+        ] {
+            let code = "exports.handler = () => 1".as_bytes();
+            let python = "def handler(event, context): return 1".as_bytes();
+            let sources = BTreeMap::from([
+                (file.to_owned(), text.as_bytes().to_vec()),
+                ("index.js".to_owned(), code.to_vec()),
+                ("index.py".to_owned(), python.to_vec()),
+            ]);
+            assert_eq!(runtime_for(&sources, lang, "index.handler").id, expected, "{text}");
+        }
     }
 
     #[test]

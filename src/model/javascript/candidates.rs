@@ -18,27 +18,34 @@ const DIRECTORIES: &[&str] = &["", "dist", "build", "out", "lib", "cjs", "src"];
 const FOREIGN: &[&str] =
     &["node_modules", "test", "tests", "__tests__", "spec", "coverage", "scripts", "examples", "docs"];
 
-/// How likely an entry point is meant: the smaller, the likelier. First, whether nothing speaks for it:
-/// neither its name nor those of its parameters.
-type Rank = (bool, bool, usize, usize, String);
+/// How likely an entry point is meant: the smaller, the likelier.
+type Rank = (Doubt, bool, usize, usize, String);
+
+/// What speaks against it. Of several kinds only the best is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// A third parameter, which the platform does not give.
+    Third,
+    /// Neither its name nor those of its parameters are a handler's: any function could be one.
+    Unnamed,
+}
 
 pub fn handlers(sources: &dyn Sources) -> Vec<String> {
     let graph = Graph::new(sources);
-    let main = resolve::require(sources, "");
-    let mut modules: Vec<&str> = sources.names().into_iter().filter_map(module).collect();
-    modules.sort_by_key(|module| (module_rank(module, main.as_deref()), module.len()));
+    let main = main(sources);
     let mut found: Vec<(Rank, String)> = Vec::new();
-    for module in modules.into_iter().take(FILES_MAX) {
+    for module in modules(sources, &[".js"]) {
         let path = format!("{module}.js");
         for export in graph.names(&path) {
             let usual = position(EXPORTS, &export);
             let answer = graph.export(&path, &export);
-            if export.contains('.') || !could_handle(&answer, usual.is_some()) {
+            let Some(doubt) = doubt(&answer, usual.is_some()).filter(|_| !export.contains('.')) else {
                 continue;
-            }
+            };
             let last = usize::from(export == "default");
             let rank = (
-                usual.is_none() && !names_event(&answer),
+                doubt,
                 usual.is_none(),
                 module_rank(module, main.as_deref()),
                 usual.unwrap_or(EXPORTS.len() + last),
@@ -48,18 +55,29 @@ pub fn handlers(sources: &dyn Sources) -> Vec<String> {
         }
     }
     found.sort();
-    // Any function could be one, but where some look like handlers the others are not offered.
-    if found.first().is_some_and(|(rank, _)| !rank.0) {
-        found.retain(|(rank, _)| !rank.0);
+    if let Some(best) = found.first().map(|(rank, _)| rank.0) {
+        found.retain(|(rank, _)| rank.0 == best);
     }
     found.into_iter().take(OFFERED_MAX).map(|(_, entrypoint)| entrypoint).collect()
 }
 
-/// The module that an entry point can name, if a file is one.
-fn module(name: &str) -> Option<&str> {
-    let module = name.strip_suffix(".js")?;
-    let nameable = !module.contains('.') && !module.split('/').any(|part| FOREIGN.contains(&part));
-    nameable.then_some(module)
+/// package.json's main file.
+fn main(sources: &dyn Sources) -> Option<String> {
+    resolve::require(sources, "")
+}
+
+/// The modules that an entry point can name, in files with one of the extensions, the likeliest first.
+pub fn modules<'s>(sources: &'s dyn Sources, extensions: &[&str]) -> Vec<&'s str> {
+    let main = main(sources);
+    let module = |name: &'s str| {
+        let module = extensions.iter().find_map(|extension| name.strip_suffix(extension))?;
+        let nameable = !module.contains('.') && !module.split('/').any(|part| FOREIGN.contains(&part));
+        nameable.then_some(module)
+    };
+    let mut modules: Vec<&str> = sources.names().into_iter().filter_map(module).collect();
+    modules.sort_by_key(|module| (module_rank(module, main.as_deref()), module.len()));
+    modules.truncate(FILES_MAX);
+    modules
 }
 
 fn module_rank(module: &str, main: Option<&str>) -> usize {
@@ -77,15 +95,21 @@ fn position(list: &[&str], word: &str) -> Option<usize> {
     list.iter().position(|known| *known == word)
 }
 
-/// Whether the platform could call it. What cannot be told counts only under a usual name.
-fn could_handle(answer: &Answer, usual: bool) -> bool {
+/// What speaks against an export that the platform could call; nothing if it could not. What cannot be told
+/// counts only under a usual name.
+fn doubt(answer: &Answer, usual: bool) -> Option<Doubt> {
     match answer {
-        Answer::Found(_, Value { kind: Kind::Function(signature), .. }) => signature.third.is_none(),
-        Answer::Found(_, Value { kind: Kind::Unknown, .. }) | Answer::Unknown(_) => usual,
-        _ => false,
+        Answer::Found(_, Value { kind: Kind::Function(signature), .. }) => {
+            match (usual || signature.names_event, &signature.third) {
+                (true, None) => Some(Doubt::None),
+                (true, Some(_)) => Some(Doubt::Third),
+                (false, None) => Some(Doubt::Unnamed),
+                (false, Some(_)) => None,
+            }
+        }
+        Answer::Found(_, Value { kind: Kind::Unknown, .. }) | Answer::Unknown(_) => {
+            usual.then_some(Doubt::None)
+        }
+        _ => None,
     }
-}
-
-fn names_event(answer: &Answer) -> bool {
-    matches!(answer, Answer::Found(_, Value { kind: Kind::Function(signature), .. }) if signature.names_event)
 }

@@ -10,13 +10,10 @@ use crate::model::javascript::builtins;
 use crate::model::javascript::entrypoint;
 use crate::model::javascript::esm;
 use crate::model::javascript::graph::Graph;
-use crate::model::javascript::resolve::{self, Request, strip_mark};
+use crate::model::javascript::npm;
+use crate::model::javascript::resolve::{self, Request};
 use crate::model::javascript::survey::{How, ImportSite, When};
 use crate::model::runtime::Runtime;
-use crate::model::sources::Sources;
-
-const PACKAGE: &str = "package.json";
-const LOCK: &str = "package-lock.json";
 
 /// The package that nodejs10, 12 and 14 bring along: the platform's SDK before its version 2.
 const PREINSTALLED: &str = "yandex-cloud";
@@ -25,60 +22,31 @@ const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
 const PEERS_SINCE: (u32, u32) = (15, 0);
 
 pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
-    let package = match package(graph.sources) {
+    let package = match npm::package(graph.sources) {
         Ok(package) => package,
         Err(problem) => return vec![problem],
     };
-    let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return Vec::new() };
+    let mut findings = package.as_ref().map(|package| npm::judge(graph.sources, package)).unwrap_or_default();
+    let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return findings };
     let judge = Judge { graph, runtime, package: package.as_ref() };
-    let mut findings = Vec::new();
-    let mut told = BTreeSet::new();
+    let surely = graph.reached(&entry, |import| import.when == When::Load);
+    let surely: BTreeSet<String> = surely.into_iter().map(|(path, _)| path).collect();
     for (path, module) in graph.reachable(&entry) {
         for import in &module.survey.imports {
-            let found = judge.import(&path, import);
-            // One package is one problem, however often it is imported.
-            findings.extend(found.filter(|problem| told.insert((problem.rule.id, problem.message.clone()))));
+            let Some(mut found) = judge.import(&path, import) else { continue };
+            if !surely.contains(&path) {
+                found.severity = found.severity.min(Severity::Warning);
+            }
+            // One package is one problem, however often it is imported: that which most surely fails.
+            let same = |known: &&mut Problem| known.rule == found.rule && known.message == found.message;
+            match findings.iter_mut().find(same) {
+                Some(known) if known.severity >= found.severity => {}
+                Some(known) => *known = found,
+                None => findings.push(found),
+            }
         }
     }
     findings
-}
-
-/// The archive's own package.json, if it has one.
-///
-/// # Errors
-/// [`finding::PACKAGE_JSON_INVALID`].
-fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
-    let Some(bytes) = sources.read_list(PACKAGE) else { return Ok(None) };
-    let invalid = |message: String| {
-        finding::PACKAGE_JSON_INVALID
-            .finding(message)
-            .why("the platform runs npm on it when a version is created, and that would fail")
-            .fix("correct it: `npm pkg fix` and `npm install --dry-run` read it as the platform does")
-            .at(PACKAGE)
-    };
-    let json: Json = serde_json::from_slice(strip_mark(&bytes)).map_err(|error| {
-        let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
-        invalid(format!("`{PACKAGE}` is not valid JSON: {error}")).line(line)
-    })?;
-    let Json::Object(object) = &json else {
-        return Err(invalid(format!("`{PACKAGE}` is not a JSON object")));
-    };
-    for key in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
-        match object.get(key) {
-            None => {}
-            Some(Json::Object(ranges)) => {
-                if let Some((name, _)) = ranges.iter().find(|(_, range)| !range.is_string()) {
-                    return Err(invalid(format!(
-                        "`{name}` in `{key}` of `{PACKAGE}` is not a version range"
-                    )));
-                }
-            }
-            Some(_) => {
-                return Err(invalid(format!("`{key}` in `{PACKAGE}` does not map names to version ranges")));
-            }
-        }
-    }
-    Ok(Some(json))
 }
 
 struct Judge<'j> {
@@ -99,9 +67,14 @@ impl Judge<'_> {
             Request::Other => return None,
         };
         let mut problem = problem.at(path).line(import.line);
-        if import.when == When::Call {
+        if import.when != When::Load {
             // The function that needs it may never be called.
             problem.severity = problem.severity.min(Severity::Warning);
+        }
+        if import.when == When::Depends {
+            let before = problem.why.as_ref().map(|why| format!("{why}\n")).unwrap_or_default();
+            let why = "the import stands behind a condition; if it is reached, it fails";
+            problem = problem.why(format!("{before}{why}"));
         }
         Some(problem)
     }
@@ -161,7 +134,16 @@ impl Judge<'_> {
         let declared = self.declared(name);
         let preinstalled = name == PREINSTALLED && self.runtime.version() < PREINSTALLED_UNTIL;
         if vendored.is_some() || declared || preinstalled || self.is_itself(name) {
-            return self.node_fetch(name, vendored.as_deref(), import);
+            let range = self.range("dependencies", name).filter(|_| vendored.is_none());
+            return match range.and_then(|range| npm::missing_path(self.graph.sources, range)) {
+                Some(missing) => Some(
+                    finding::DEPENDENCY_UNDECLARED
+                        .finding(format!("`{name}` is `{missing}`, which the archive does not have"))
+                        .why("npm makes a link to it that leads nowhere")
+                        .fix("put it into the function's directory, or take the package from a registry"),
+                ),
+                None => self.node_fetch(name, vendored.as_deref(), import),
+            };
         }
         let problem = &finding::DEPENDENCY_UNDECLARED;
         if self.range("devDependencies", name).is_some() {
@@ -241,11 +223,8 @@ impl Judge<'_> {
     }
 
     fn locked(&self, name: &str) -> Option<String> {
-        let bytes = self.graph.sources.read_list(LOCK)?;
-        let lock: Json = serde_json::from_slice(strip_mark(&bytes)).ok()?;
-        let key = format!("node_modules/{name}");
-        let entry = lock.get("packages").and_then(|packages| packages.get(&key));
-        let entry = entry.or_else(|| lock.get("dependencies")?.get(name))?;
+        let lock = npm::lock(self.graph.sources)?.ok()?;
+        let entry = npm::locked(&lock, name)?;
         Some(entry.get("version")?.as_str()?.to_owned())
     }
 }

@@ -1,5 +1,8 @@
 //! An entry point and the archive's files in, what keeps the platform from calling it out.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use crate::model::finding;
 use crate::model::javascript::Problem;
 use crate::model::javascript::esm;
@@ -8,6 +11,7 @@ use crate::model::javascript::missing;
 use crate::model::javascript::module::Module;
 use crate::model::javascript::parse::Trouble;
 use crate::model::javascript::resolve;
+use crate::model::javascript::survey::GLOBALS_SINCE;
 use crate::model::javascript::value::{Kind, Signature, Value};
 use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
@@ -67,9 +71,11 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
         return vec![missing::file(graph.sources, entry)];
     };
     let mut findings = Vec::new();
-    for (path, module) in graph.reachable(&path) {
-        findings.extend(judge_source(&module, &path, runtime));
+    let reachable = graph.reachable(&path);
+    for (path, module) in &reachable {
+        findings.extend(judge_source(module, path, runtime));
     }
+    findings.extend(judge_globals(&reachable, runtime));
     findings.extend(esm::judge(graph, runtime, &path));
     if graph.module(&path).trouble.is_none() {
         findings.extend(judge_export(graph, &path, entry));
@@ -120,6 +126,34 @@ fn judge_source(module: &Module, path: &str, runtime: &Runtime) -> Vec<Problem> 
         );
     }
     findings
+}
+
+/// Globals that the runtime does not have, unless some module brings them.
+fn judge_globals(modules: &[(String, Rc<Module>)], runtime: &Runtime) -> Vec<Problem> {
+    if runtime.version() >= GLOBALS_SINCE {
+        return Vec::new();
+    }
+    let provided: BTreeSet<_> = modules.iter().flat_map(|(_, module)| &module.survey.provided).collect();
+    let uses = modules
+        .iter()
+        .flat_map(|(path, module)| module.survey.globals.iter().map(move |(name, line)| (path, name, line)));
+    uses.filter(|(_, name, _)| !provided.contains(name))
+        .map(|(path, name, line)| {
+            let (major, minor) = GLOBALS_SINCE;
+            let mut problem = finding::SYNTAX_TOO_NEW
+                .finding(format!("`{path}` uses the global `{name}`, which {} does not have", runtime.id))
+                .why(format!(
+                    "Node.js has it from {major}.{minor} on; {} is {}",
+                    runtime.id, runtime.interpreter
+                ))
+                .fix("take a newer runtime, or a package in its place, such as node-fetch 2")
+                .at(path)
+                .line(*line);
+            // A package may bring it.
+            problem.severity = finding::Severity::Warning;
+            problem
+        })
+        .collect()
 }
 
 fn judge_export(graph: &Graph<'_>, path: &str, entry: Entry<'_>) -> Option<Problem> {

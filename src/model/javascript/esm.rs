@@ -31,12 +31,15 @@ pub const REQUIRE_SINCE: (u32, u32) = (22, 12);
 
 pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entry: &str) -> Vec<Problem> {
     let mut findings: Vec<_> = judge_entry(&graph.module(entry), runtime, entry).into_iter().collect();
+    // Those that an `import()` loads come later.
+    let at_once: BTreeSet<String> =
+        graph.reached(entry, |import| import.how != How::Call).into_iter().map(|(path, _)| path).collect();
     for (path, module) in graph.reachable(entry) {
         findings.extend(judge_mixture(&module, &path));
         if runtime.version() < REQUIRE_SINCE {
             findings.extend(judge_requires(graph, &module, &path, runtime));
         } else if let Some(line) = module.survey.syntax.get(&Syntax::TopLevelAwait)
-            && is_loaded_at_once(graph, entry, &path)
+            && at_once.contains(&path)
         {
             let mut problem = finding::ESM_UNSUPPORTED
                 .finding(format!("`{path}` waits at top level, so `require()` cannot load it"))
@@ -140,21 +143,4 @@ fn judge_requires(graph: &Graph<'_>, module: &Module, path: &str, runtime: &Runt
         );
     }
     findings
-}
-
-/// Whether a module is loaded together with the entry point, not by an `import()` later.
-fn is_loaded_at_once(graph: &Graph<'_>, entry: &str, path: &str) -> bool {
-    let mut queue = vec![entry.to_owned()];
-    let mut seen = BTreeSet::new();
-    while let Some(at) = queue.pop() {
-        if at == path {
-            return true;
-        }
-        let module = graph.module(&at);
-        for import in module.survey.imports.iter().filter(|import| import.how != How::Call) {
-            let file = graph.file(&Request::of(&import.specifier, &at), import.how);
-            queue.extend(file.filter(|file| seen.insert(file.clone())));
-        }
-    }
-    false
 }

@@ -67,13 +67,18 @@ impl<'s> Graph<'s> {
 
     /// The entry point's module and all that it reaches through files, each once, nearest first.
     pub fn reachable(&self, entry: &str) -> Vec<(String, Rc<Module>)> {
+        self.reached(entry, |_| true)
+    }
+
+    /// The same, through those imports only that `follows` says.
+    pub fn reached(&self, entry: &str, follows: impl Fn(&ImportSite) -> bool) -> Vec<(String, Rc<Module>)> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::from([entry.to_owned()]);
         let mut queue = VecDeque::from([entry.to_owned()]);
         while let Some(path) = queue.pop_front() {
             let module = self.module(&path);
-            for ImportSite { specifier, how, .. } in &module.survey.imports {
-                let file = self.file(&Request::of(specifier, &path), *how);
+            for import in module.survey.imports.iter().filter(|import| follows(import)) {
+                let file = self.file(&Request::of(&import.specifier, &path), import.how);
                 queue.extend(file.filter(|file| seen.insert(file.clone())));
             }
             found.push((path, module));

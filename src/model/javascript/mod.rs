@@ -17,6 +17,7 @@ mod graph;
 mod missing;
 mod module;
 mod nesting;
+mod npm;
 mod parse;
 mod resolve;
 mod survey;
@@ -48,6 +49,11 @@ pub fn judge_code(sources: &dyn Sources, runtime: &Runtime, entrypoint: &str) ->
 /// Entry points that could be meant, the best guess first.
 pub fn handlers(sources: &dyn Sources) -> Vec<String> {
     candidates::handlers(sources)
+}
+
+/// Modules that a handler could stand in, also those that the platform does not find, the best guess first.
+pub fn likely_modules(sources: &dyn Sources) -> Vec<&str> {
+    candidates::modules(sources, &[".js", ".ts", ".tsx", ".mts", ".cts", ".mjs", ".cjs"])
 }
 
 #[cfg(test)]

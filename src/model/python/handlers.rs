@@ -12,10 +12,13 @@ use crate::model::runtime::Lang;
 use crate::model::sources::Sources;
 
 /// Names that people give to handlers and to their files, best first.
-const FUNCTIONS: [&str; 5] = ["handler", "main", "lambda_handler", "handle", "entrypoint"];
+const FUNCTIONS: [&str; 9] =
+    ["handler", "main", "lambda_handler", "handle", "entrypoint", "run", "app", "bot", "webhook"];
+/// How many of them say enough for what cannot be told to be callable.
+const SPEAKING: usize = 5;
 const FILES: [&str; 7] = ["index", "main", "handler", "app", "lambda_function", "function", "entry"];
-const PARAMETERS: [[&str; 2]; 4] =
-    [["event", "context"], ["event", "_context"], ["_event", "_context"], ["event", "_"]];
+/// Those of their parameters, without the underscore of an unused one.
+const PARAMETERS: [&[&str]; 2] = [&["event", "evt"], &["context", "ctx", ""]];
 
 /// Directories that hold no handlers, by the whole of their names.
 const SKIPPED: [&str; 13] = [
@@ -39,26 +42,53 @@ const FILES_MAX: usize = 200;
 /// For `init`: entry points that could be meant, best guess first.
 pub fn handlers(sources: &dyn Sources) -> Vec<String> {
     let mut modules = Modules::new(sources, Lang::Python.latest_runtime());
-    let mut files: Vec<String> =
-        sources.names().into_iter().filter(|path| is_candidate(&modules, path)).map(str::to_owned).collect();
-    files.sort_by_key(|path| path.matches('/').count());
-    files.truncate(FILES_MAX);
+    let files = candidates(sources, &modules);
     let mut found = Vec::new();
     for path in files {
-        let Some(module) = module_name(&modules.finder, &path) else { continue };
-        let read = modules.module(&module, &path);
+        let Some(module) = module_name(&modules.finder, path) else { continue };
+        let read = modules.module(&module, path);
         let Some(scope) = &read.scope else { continue };
         for name in scope.names.keys().filter(|name| !name.starts_with('_')) {
             let mut resolver = Resolver::new(&mut modules);
             let targets = resolver.attribute_of_module(&module, name, 0);
-            let best = targets.iter().filter_map(|target| likelihood(name, &path, target)).max();
+            let best = targets.iter().filter_map(|target| likelihood(name, path, target)).max();
             if let Some(likelihood) = best {
                 found.push((likelihood, format!("{module}.{name}")));
             }
         }
     }
     found.sort_by(|a, b| (Reverse(a.0), &a.1).cmp(&(Reverse(b.0), &b.1)));
+    // What cannot be told is offered where there is nothing else.
+    if found.first().is_some_and(|(best, _)| best.is_known) {
+        found.retain(|(likelihood, _)| likelihood.is_known);
+    }
     found.into_iter().map(|(_, handler)| handler).collect()
+}
+
+/// Modules that a handler could stand in, the best guess first.
+pub fn likely_modules(sources: &dyn Sources) -> Vec<&str> {
+    let modules = Modules::new(sources, Lang::Python.latest_runtime());
+    let mut files = candidates(sources, &modules);
+    files.sort_by_key(|path| {
+        (path.matches('/').count(), known_file(path).map_or(FILES.len(), |Reverse(index)| index))
+    });
+    let likely = files.into_iter().filter(|path| module_name(&modules.finder, path).is_some());
+    likely.filter_map(|path| path.strip_suffix(".py")).filter(|stem| !stem.contains('/')).collect()
+}
+
+/// The files that are searched, those nearest to the root first.
+fn candidates<'s>(sources: &'s dyn Sources, modules: &Modules<'_>) -> Vec<&'s str> {
+    let mut files: Vec<&str> =
+        sources.names().into_iter().filter(|path| is_candidate(modules, path)).collect();
+    files.sort_by_key(|path| path.matches('/').count());
+    files.truncate(FILES_MAX);
+    files
+}
+
+fn known_file(path: &str) -> Option<Reverse<usize>> {
+    let stem = path.strip_suffix(".py").unwrap_or(path);
+    let file = stem.rsplit('/').next().unwrap_or(stem);
+    FILES.iter().position(|known| *known == file).map(Reverse)
 }
 
 fn is_candidate(modules: &Modules<'_>, path: &str) -> bool {
@@ -92,6 +122,7 @@ fn module_name(finder: &Finder<'_>, path: &str) -> Option<String> {
 /// How much speaks for a name: its parameters, its own name, its file's name, the archive's root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Likelihood {
+    is_known: bool,
     says_event_and_context: bool,
     known_name: Option<Reverse<usize>>,
     in_root: bool,
@@ -117,23 +148,30 @@ fn likelihood(name: &str, path: &str, target: &Target) -> Option<Likelihood> {
             known_name?;
             (false, true)
         }
+        // What a call gives: `handler = Mangum(app)`.
+        Target::Unknown => {
+            known_name.filter(|Reverse(index)| *index < SPEAKING)?;
+            (false, true)
+        }
         _ => return None,
     };
-    let stem = path.strip_suffix(".py").unwrap_or(path);
-    let file = stem.rsplit('/').next().unwrap_or(stem);
     Some(Likelihood {
+        is_known: !matches!(target, Target::Unknown),
         says_event_and_context,
         known_name,
         in_root: !path.contains('/'),
-        known_file: FILES.iter().position(|known| *known == file).map(Reverse),
+        known_file: known_file(path),
         shallowness: Reverse(path.matches('/').count()),
         defined_here,
     })
 }
 
 fn says_event_and_context(function: &Rc<Function>, hidden: usize) -> bool {
-    let named: Vec<&str> = function.signature.positional.iter().skip(hidden).map(String::as_str).collect();
-    takes_two(function, hidden) && named.len() >= 2 && PARAMETERS.iter().any(|pair| named[..2] == *pair)
+    let mut names = function.signature.positional.iter().skip(hidden);
+    takes_two(function, hidden)
+        && PARAMETERS
+            .iter()
+            .all(|known| names.next().is_some_and(|name| known.contains(&name.trim_start_matches('_'))))
 }
 
 fn takes_two(function: &Rc<Function>, hidden: usize) -> bool {

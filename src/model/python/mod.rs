@@ -26,4 +26,4 @@ mod tests;
 
 pub use dependencies::judge_dependencies;
 pub use entrypoint::judge_entrypoint;
-pub use handlers::handlers;
+pub use handlers::{handlers, likely_modules};

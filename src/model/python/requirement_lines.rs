@@ -1,5 +1,20 @@
 //! The text of a requirements file in, its logical lines and their options out, split as pip does it.
 
+use std::borrow::Cow;
+
+/// The text of a file, in the encoding that its byte order mark tells, as PowerShell's `>` writes one.
+pub fn decoded(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return str::from_utf8(rest).ok().map(Cow::Borrowed),
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        _ => return str::from_utf8(bytes).ok().map(Cow::Borrowed),
+    };
+    let (units, rest) = rest.as_chunks();
+    let text = char::decode_utf16(units.iter().map(|bytes| unit(*bytes))).collect::<Result<_, _>>();
+    text.ok().filter(|_| rest.is_empty()).map(Cow::Owned)
+}
+
 /// A logical line: joined over backslashes, without comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -185,6 +200,21 @@ mod tests {
         let lines: Vec<_> = split(text).into_iter().map(|line| (line.number, line.text)).collect();
         let expected = [(2, "a==1   --hash=sha256:1"), (5, "b#c"), (6, "d"), (8, "f"), (10, "h")];
         assert_eq!(lines, expected.map(|(number, text)| (number, text.to_owned())));
+    }
+
+    #[test]
+    fn byte_order_marks_tell_the_encoding() {
+        for (bytes, expected) in [
+            (&b"a==1\n"[..], Some("a==1\n")),
+            (b"\xef\xbb\xbfa", Some("a")),
+            (b"\xff\xfea\0=\0\x61\x04", Some("a=\u{461}")),
+            (b"\xfe\xff\0a", Some("a")),
+            (b"\xff\xfea", None),
+            (b"\xff\xfe\0\xd8", None),
+            (b"a\0=\xff", None),
+        ] {
+            assert_eq!(decoded(bytes).as_deref(), expected, "{bytes:?}");
+        }
     }
 
     #[test]

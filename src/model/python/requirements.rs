@@ -90,10 +90,10 @@ impl Reader<'_> {
             return;
         }
         let Some(bytes) = self.sources.read_list(path) else { return };
-        let Ok(text) = str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) else {
+        let Some(text) = requirement_lines::decoded(&bytes) else {
             let finding = finding::REQUIREMENTS_INVALID
-                .finding(format!("`{path}` is not UTF-8"))
-                .fix("save the file as UTF-8 without a byte order mark (PowerShell's `>` writes UTF-16)")
+                .finding(format!("`{path}` is neither UTF-8 nor UTF-16 with a byte order mark"))
+                .fix("save the file as UTF-8")
                 .at(path);
             self.requirements.findings.push(finding);
             // What it declares is unknown, not nothing.
@@ -101,7 +101,7 @@ impl Reader<'_> {
             return;
         };
         self.open.push(path.to_owned());
-        for line in requirement_lines::split(text) {
+        for line in requirement_lines::split(&text) {
             let place = Place { path, line: line.number };
             if let Err(finding) = self.line(&place, &line, role) {
                 self.requirements.findings.push(finding);

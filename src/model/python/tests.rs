@@ -454,11 +454,15 @@ fn requirements_are_read_as_pip_reads_them() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    let utf16: Files = BTreeMap::from([("requirements.txt".to_owned(), b"\xff\xfer\0e\0q\0".to_vec())]);
-    assert_eq!(
-        names(&judge_dependencies(&utf16, runtime("python312"), "index.handler")),
-        ["requirements-invalid"]
-    );
+    for (bytes, found) in [
+        (&b"req\xff"[..], vec!["requirements-invalid"]),
+        (b"\xff\xfer\0e\0q\0\n\0x\0!\0", vec!["requirements-invalid"]),
+        (b"\xff\xfer\0e\0q\0", vec![]),
+        (b"\xfe\xff\0r\0e\0q", vec![]),
+    ] {
+        let sources: Files = BTreeMap::from([("requirements.txt".to_owned(), bytes.to_vec())]);
+        assert_eq!(names(&judge_dependencies(&sources, runtime("python312"), "index.handler")), found);
+    }
 }
 
 #[test]
@@ -626,6 +630,16 @@ fn likely_entrypoints_come_best_first() {
         (&[("app.py", "def main():\n    print('x')")], &[]),
         (&[("app.py", "def handler(request, ctx): return 1")], &["app.handler"]),
         (&[("app.py", "def broken(")], &[]),
+        (&[("app.py", "def webhook(event, ctx): return 1")], &["app.webhook"]),
+        (&[("app.py", "def bot(update, options): return 1")], &["app.bot"]),
+        (
+            &[("index.py", "from mangum import Mangum\napp = FastAPI()\nhandler = Mangum(app)")],
+            &["index.handler"],
+        ),
+        (
+            &[("lib.py", "main = wrap(1)"), ("index.py", "def handler(event, context): return 1")],
+            &["index.handler"],
+        ),
     ];
     for (sources, expected) in cases {
         assert_eq!(handlers(&files(sources)), *expected, "{sources:?}");

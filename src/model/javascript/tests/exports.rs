@@ -353,5 +353,9 @@ fn handlers_are_guessed() {
     assert_eq!(handlers(&sources), ["a.y"], "parameters tell");
     let sources = files(&[("a.js", "exports.x = (id) => 1; exports.y = () => 1;")]);
     assert_eq!(handlers(&sources), ["a.x", "a.y"], "any function could be one");
+    let third = ("a.js", "exports.handler = (event, context, callback) => 1; exports.each = (a, b, c) => c");
+    assert_eq!(handlers(&files(&[third])), ["a.handler"], "better than none");
+    let better = ("b.js", "exports.main = () => 1");
+    assert_eq!(handlers(&files(&[third, better])), ["b.main"]);
     assert!(handlers(&Files::new()).is_empty());
 }

@@ -37,6 +37,12 @@ fn dependencies_must_be_there() {
         ("try { require('lodash') } catch {}", "nodejs22", ""),
         ("exports.x = () => require('lodash');", "nodejs22", "dependency-undeclared index.js:1 (warning)"),
         ("(function (require) { require('lodash') });", "nodejs22", ""),
+        (
+            "exports.x = () => require('lodash');\nrequire('lodash');",
+            "nodejs22",
+            "dependency-undeclared index.js:2",
+        ),
+        ("if (x) require('./lib/needs');", "nodejs22", "dependency-undeclared lib/needs.js:1 (warning)"),
         ("require('yandex-cloud');", "nodejs14", ""),
         ("require('yandex-cloud');", "nodejs16", "dependency-undeclared index.js:1"),
         ("require('node:sqlite'); require('node:test');", "nodejs22", ""),
@@ -73,6 +79,47 @@ fn dependencies_must_be_there() {
 }
 
 #[test]
+fn what_may_not_run_is_no_error() {
+    for (text, severity) in [
+        ("if (process.env.NODE_ENV !== 'production') require('lodash').config();", Some("warning")),
+        ("if (a) {} else if (b) { require('lodash') }", Some("warning")),
+        ("process.env.X && require('lodash')", Some("warning")),
+        ("const x = c ? require('lodash') : null", Some("warning")),
+        ("const x = c || require('lodash')", Some("warning")),
+        ("const x = c ?? require('lodash')", Some("warning")),
+        ("x ||= require('lodash')", Some("warning")),
+        ("switch (x) { case 1: require('lodash') }", Some("warning")),
+        ("for (const x of y) require('lodash')", Some("warning")),
+        ("while (x) require('lodash')", Some("warning")),
+        ("if (require.main === module) { require('lodash') }", None),
+        ("if (module == require.main) { require('./gone') }", None),
+        ("if (require.main === module) {} else { require('lodash') }", Some("error")),
+        ("if (require.main !== module) require('lodash')", Some("error")),
+        ("require.main === module && require('lodash')", None),
+        ("if (false) require('lodash')", None),
+        ("if (!1) require('lodash'); else require('./lib/util')", None),
+        ("true || require('lodash')", None),
+        ("if (true) require('lodash')", Some("error")),
+        ("if (require('lodash').x) {}", Some("error")),
+        ("import('lodash').catch(() => null)", None),
+        ("import('lodash').then((x) => x).catch(() => null)", None),
+        ("import('lodash').then((x) => x, () => null)", None),
+        ("import('lodash').then((x) => x)", Some("error")),
+        ("import('lodash').catch()", Some("error")),
+        ("use(require('lodash')).catch(() => null)", Some("error")),
+        ("if (x) {} require('lodash')", Some("error")),
+    ] {
+        let sources = files(&[("index.js", text), ("lib/util.js", "")]);
+        let found = depend(&sources, "nodejs22", "index.handler");
+        let severities: Vec<_> = found.iter().map(|problem| problem.severity.id()).collect();
+        assert_eq!(severities, severity.into_iter().collect::<Vec<_>>(), "{text}");
+        if severity == Some("warning") {
+            assert!(found[0].why.as_deref().unwrap().contains("behind a condition"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn package_json_must_be_readable() {
     for (text, expected) in [
         ("{}", ""),
@@ -83,10 +130,21 @@ fn package_json_must_be_readable() {
         ("[]", "package-json-invalid package.json"),
         (r#"{"dependencies": ["a"]}"#, "package-json-invalid package.json"),
         (r#"{"dependencies": {"a": 1}}"#, "package-json-invalid package.json"),
+        (r#"{"dependencies": {"a": "workspace:*"}}"#, "package-json-invalid package.json"),
     ] {
         let sources = files(&[("index.js", ""), ("package.json", text)]);
         assert_eq!(told(&depend(&sources, "nodejs22", "index.handler")).join(", "), expected, "{text}");
     }
+}
+
+#[test]
+fn a_linked_directory_must_be_there() {
+    let package = r#"{"dependencies": {"a": "file:../a", "b": "file:b"}}"#;
+    let text = "require('a'); require('b');";
+    let sources = files(&[("index.js", text), ("package.json", package), ("b/package.json", "{}")]);
+    let found = depend(&sources, "nodejs22", "index.handler");
+    assert_eq!(told(&found), ["dependency-undeclared index.js:1"]);
+    assert_eq!(found[0].message, "`a` is `../a`, which the archive does not have");
 }
 
 #[test]

@@ -178,3 +178,29 @@ fn syntax_errors_are_found_in_all_that_is_loaded() {
         );
     }
 }
+
+#[test]
+fn globals_are_judged_by_the_runtime() {
+    let warned = "syntax-too-new index.js:2 (warning)";
+    for (text, expected) in [
+        ("fetch('x')", warned),
+        ("new Headers()", warned),
+        ("globalThis.x = fetch", warned),
+        ("x.fetch('y'); x = { fetch: 1 }", ""),
+        ("if (typeof fetch === 'function') fetch('x')", ""),
+        ("const fetch = require('got'); fetch('x')", ""),
+        ("function f(fetch) { fetch('x') }", ""),
+        ("fetch = x; fetch('x')", ""),
+        ("globalThis.fetch = x; fetch('x')", ""),
+        ("global.fetch ??= x; fetch('x')", ""),
+        ("if (globalThis.fetch) fetch('x')", ""),
+        ("require('cross-fetch/polyfill'); fetch('x')", ""),
+        ("require('./other'); fetch('x')", ""),
+        ("if (require.main === module) fetch('x')", ""),
+    ] {
+        let text = format!("exports.handler = () => 1;\n{text}");
+        let sources = files(&[("index.js", &text), ("other.js", "global.fetch = require('x')")]);
+        assert_eq!(told(&judge(&sources, "nodejs16", "index.handler")).join(", "), expected, "{text}");
+        assert_eq!(told(&judge(&sources, "nodejs18", "index.handler")).join(", "), "", "{text}");
+    }
+}

@@ -1,0 +1,285 @@
+//! package.json and its lock file in, what npm will refuse of them out.
+
+use serde_json::Value as Json;
+
+use crate::model::finding;
+use crate::model::javascript::Problem;
+use crate::model::javascript::resolve::{self, strip_mark};
+use crate::model::sources::Sources;
+
+const PACKAGE: &str = "package.json";
+const LOCK: &str = "package-lock.json";
+/// npm takes it instead of the other one.
+const SHRINKWRAP: &str = "npm-shrinkwrap.json";
+
+const KEYS: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
+
+/// What may stand before a colon. Other package managers know more: `workspace:`, `catalog:`, `link:`.
+const SCHEMES: [&str; 11] =
+    ["bitbucket", "file", "gist", "git", "github", "gitlab", "http", "https", "npm", "sourcehut", "ssh"];
+
+fn invalid(message: String) -> Problem {
+    finding::PACKAGE_JSON_INVALID
+        .finding(message)
+        .why("the platform runs npm on it when a version is created, and that would fail")
+        .fix("correct it: `npm pkg fix` and `npm install --dry-run` read it as the platform does")
+        .at(PACKAGE)
+}
+
+/// The archive's own package.json, if it has one.
+///
+/// # Errors
+/// [`finding::PACKAGE_JSON_INVALID`].
+pub fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
+    let Some(bytes) = sources.read_list(PACKAGE) else { return Ok(None) };
+    let json: Json = serde_json::from_slice(strip_mark(&bytes)).map_err(|error| {
+        let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
+        invalid(format!("`{PACKAGE}` is not valid JSON: {error}")).line(line)
+    })?;
+    let Json::Object(object) = &json else {
+        return Err(invalid(format!("`{PACKAGE}` is not a JSON object")));
+    };
+    for key in KEYS {
+        match object.get(key) {
+            None => {}
+            Some(Json::Object(ranges)) => {
+                if let Some((name, _)) = ranges.iter().find(|(_, range)| !range.is_string()) {
+                    return Err(invalid(format!(
+                        "`{name}` in `{key}` of `{PACKAGE}` is not a version range"
+                    )));
+                }
+            }
+            Some(_) => {
+                return Err(invalid(format!("`{key}` in `{PACKAGE}` does not map names to version ranges")));
+            }
+        }
+    }
+    Ok(Some(json))
+}
+
+/// What npm will refuse of a package.json that can be read, or of the lock file beside it.
+pub fn judge(sources: &dyn Sources, package: &Json) -> Vec<Problem> {
+    let mut findings = Vec::new();
+    for (key, name, range) in KEYS.into_iter().flat_map(|key| ranges(package, key)) {
+        let refused = if is_foreign(range) {
+            Some(format!("npm does not know `{range}`, which `{key}` names for `{name}`"))
+        } else if is_no_range(range) {
+            Some(format!("`{range}`, which `{key}` names for `{name}`, is no version range, tag or URL"))
+        } else {
+            // npm takes a package that is there already for what it would unpack.
+            let missing = missing_path(sources, range)
+                .filter(|path| is_archive(path) && !sources.has_directory(&format!("node_modules/{name}")));
+            missing
+                .map(|path| format!("`{key}` names `{path}` for `{name}`, which the archive does not have"))
+        };
+        findings.extend(refused.map(invalid));
+    }
+    findings.extend(judge_lock(sources, package));
+    findings
+}
+
+fn ranges<'p>(package: &'p Json, key: &'p str) -> impl Iterator<Item = (&'p str, &'p str, &'p str)> {
+    let ranges = package.get(key).and_then(Json::as_object);
+    ranges.into_iter().flatten().filter_map(move |(name, range)| Some((key, name.as_str(), range.as_str()?)))
+}
+
+/// Whether it begins with a scheme that npm does not have.
+fn is_foreign(range: &str) -> bool {
+    range.split_once(':').is_some_and(|(scheme, _)| {
+        // One letter is a drive of Windows, which npm takes for a path.
+        scheme.len() > 1
+            && scheme.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Whether npm would take it for a tag, and a tag cannot have that name. npm reads almost any text with a
+/// number in it as a range, so nothing is said of those.
+fn is_no_range(range: &str) -> bool {
+    let range = range.trim();
+    let escaped = |c: char| !c.is_ascii_alphanumeric() && !"-_.!~*'()".contains(c);
+    range.starts_with(|c: char| c.is_ascii_alphabetic())
+        && range.contains(escaped)
+        && !range.contains(|c: char| c.is_ascii_digit() || ":/*|+".contains(c))
+        && !range.contains(" - ")
+        && !is_archive(range)
+        && !range
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .any(|word| word.trim_start_matches(['v', 'V']).eq_ignore_ascii_case("x"))
+}
+
+fn is_archive(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".tgz", ".tar.gz", ".tar"].iter().any(|suffix| path.ends_with(suffix))
+}
+
+/// The file or directory that a `file:` names, where the archive does not have it.
+pub fn missing_path<'r>(sources: &dyn Sources, range: &'r str) -> Option<&'r str> {
+    let path = match range.get(..5) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("file:") => &range[5..],
+        _ if range.starts_with("./") || range.starts_with("../") => range,
+        _ => return None,
+    };
+    // Absolute paths, those from the home directory, and what a URL escapes.
+    if path.is_empty() || path.starts_with(['/', '~']) || path.contains(['%', '#', '?', '\\', ':']) {
+        return None;
+    }
+    let there = resolve::join("", path).is_some_and(|path| {
+        let path = path.trim_end_matches('/');
+        path.is_empty() || sources.has(path) || sources.has_directory(path)
+    });
+    (!there).then_some(path)
+}
+
+/// The lock file that `npm ci` would read, if there is one.
+pub fn lock(sources: &dyn Sources) -> Option<serde_json::Result<Json>> {
+    if sources.has(SHRINKWRAP) {
+        return None;
+    }
+    let bytes = sources.read_list(LOCK)?;
+    let json = serde_json::from_slice(strip_mark(&bytes));
+    // npm joins the two sides of a merge by itself.
+    let merged = json.is_err() && String::from_utf8_lossy(&bytes).contains("<<<<<<<");
+    (!merged).then_some(json)
+}
+
+/// What a lock file of any version says of a package that the function itself names.
+pub fn locked<'l>(lock: &'l Json, name: &str) -> Option<&'l Json> {
+    let entry = lock.get("packages").and_then(|packages| packages.get(format!("node_modules/{name}")));
+    entry.or_else(|| lock.get("dependencies")?.get(name))
+}
+
+fn judge_lock(sources: &dyn Sources, package: &Json) -> Option<Problem> {
+    let problem = match lock(sources)? {
+        Err(error) => invalid(format!("`{LOCK}` is not valid JSON: {error}"))
+            .line(u32::try_from(error.line()).unwrap_or(u32::MAX)),
+        Ok(lock) => {
+            let named = ["dependencies", "devDependencies"].into_iter().flat_map(|key| ranges(package, key));
+            let missing: Vec<_> = named
+                .filter(|(_, name, _)| locked(&lock, name).is_none())
+                .map(|(_, name, _)| format!("`{name}`"))
+                .collect();
+            if missing.is_empty() {
+                return None;
+            }
+            invalid(format!("`{LOCK}` lacks {}, which `{PACKAGE}` names", missing.join(", ")))
+        }
+    };
+    let why = "the platform runs `npm ci` when a version is created, and that would fail";
+    Some(problem.why(why).fix("`npm install` brings it up to date; pack both files").at(LOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Each was tried with npm 8 to 11.
+    #[test]
+    fn npm_refuses_what_is_no_range() {
+        for range in [
+            "not a range!!",
+            "latest stable",
+            "axios@latest",
+            "workspace:*",
+            "workspace:^",
+            "catalog:",
+            "link:../z",
+            "portal:../z",
+            "patch:z",
+        ] {
+            assert!(is_foreign(range) || is_no_range(range), "{range}");
+        }
+        for range in [
+            "",
+            " ",
+            "*",
+            "x",
+            "X",
+            "vx -",
+            "latest",
+            "next",
+            "it's(a)~tag!",
+            "^1 || >=2 <3",
+            "||",
+            "1.x",
+            "~1",
+            "~> 1",
+            "1 - 2",
+            "v1.0.0",
+            ">= 1.0, <2",
+            "1.0.0 && 2",
+            "next - 2",
+            "npm:axios@^1",
+            "npm:@scope/axios@latest",
+            "user/repo",
+            "user/repo#semver:^1",
+            "github:user/repo",
+            "gist:11081aaa281",
+            "git@github.com:user/repo.git",
+            "git+ssh://git@github.com/user/repo.git#main",
+            "git://github.com/user/repo",
+            "https://example.com/a.tgz",
+            "HTTP://example.com/a b.tgz",
+            "file:../x",
+            "FILE:x",
+            "./a b",
+            "../x y",
+            "~/x y",
+            "C:\\my lib",
+            "my lib.tgz",
+        ] {
+            assert!(!is_foreign(range) && !is_no_range(range), "{range}");
+        }
+    }
+
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let files: BTreeMap<String, Vec<u8>> =
+            files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        let package = package(&files).unwrap().unwrap();
+        judge(&files, &package).iter().map(|problem| problem.message.clone()).collect()
+    }
+
+    #[test]
+    fn files_must_be_in_the_archive() {
+        let package = r#"{"dependencies": {
+            "a": "file:lib", "b": "file:./lib/", "c": "file:a.tgz", "d": "./a.tgz", "e": "file:/opt/x.tgz",
+            "f": "file:~/x.tgz", "g": "file:gone", "h": "file:a%20b.tgz", "i": "file:there.tgz"
+        }}"#;
+        let there =
+            [("package.json", package), ("lib/package.json", "{}"), ("node_modules/i/package.json", "{}")];
+        let lost = |path, name| {
+            format!("`dependencies` names `{path}` for `{name}`, which the archive does not have")
+        };
+        assert_eq!(told(&there), [lost("a.tgz", "c"), lost("./a.tgz", "d")]);
+        assert_eq!(told(&[there.as_slice(), &[("a.tgz", "")]].concat()), [""; 0]);
+    }
+
+    #[test]
+    fn the_lock_must_have_what_package_json_names() {
+        let package =
+            r#"{"dependencies": {"a": "1"}, "devDependencies": {"b": "1"}, "peerDependencies": {"c": "1"}}"#;
+        let lacks = |names| format!("`package-lock.json` lacks {names}, which `package.json` names");
+        for (lock, expected) in [
+            (r#"{"lockfileVersion": 3, "packages": {"node_modules/a": {}, "node_modules/b": {}}}"#, vec![]),
+            (r#"{"lockfileVersion": 1, "dependencies": {"a": {}, "b": {}}}"#, vec![]),
+            (r#"{"packages": {"": {"dependencies": {"a": "1"}}}}"#, vec![lacks("`a`, `b`")]),
+            (
+                r#"{"packages": {"node_modules/b/node_modules/a": {}, "node_modules/b": {}}}"#,
+                vec![lacks("`a`")],
+            ),
+            (r#"{"dependencies": {"a": {}}}"#, vec![lacks("`b`")]),
+            ("[]", vec![lacks("`a`, `b`")]),
+            ("<<<<<<< HEAD\n{}", vec![]),
+        ] {
+            assert_eq!(told(&[("package.json", package), ("package-lock.json", lock)]), expected, "{lock}");
+            let both =
+                [("package.json", package), ("package-lock.json", lock), ("npm-shrinkwrap.json", "{}")];
+            assert_eq!(told(&both), [""; 0], "{lock}");
+        }
+        let broken = told(&[("package.json", "{}"), ("package-lock.json", "{\"a\":")]);
+        assert!(broken[0].starts_with("`package-lock.json` is not valid JSON"), "{broken:?}");
+        assert_eq!(told(&[("package.json", "{}"), ("package-lock.json", "\u{feff}{}")]), [""; 0]);
+    }
+}
