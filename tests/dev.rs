@@ -91,7 +91,7 @@ impl Dev {
             .current_dir(root)
             .env_remove("FNSCAFFOLD_IAM_TOKEN")
             .env("TMPDIR", homes.path())
-            .env("GIVEN_SECRET", SECRET)
+            .env("FNSCAFFOLD_SECRET_GIVEN_SECRET", SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -432,7 +432,7 @@ fn the_environment_is_the_platforms() {
 }
 
 #[test]
-fn secrets_come_from_the_callers_variables_and_what_is_missing_is_named() {
+fn secrets_are_given_and_what_is_missing_is_named() {
     let tables = "[[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'FIRST'\n\
         [[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'SECOND'\n\
         [[version.mounts]]\nname = 'data'\nobject-storage = { bucket = 'bucket' }\n";
@@ -449,10 +449,17 @@ fn secrets_come_from_the_callers_variables_and_what_is_missing_is_named() {
         let missing = "warning[FN0506]: the function runs without the secret `FIRST`, the secret `SECOND`, the mount `data`";
         assert!(run.stderr.contains(missing), "{}", run.stderr);
         let mut command = function.command(&["invoke", "--format", "json", "--expect", "json:/0=pa55word"]);
-        let run = fnscaffold::run(command.env("FIRST", "pa55word").env("THIRD", "third")).expect(0);
+        let run = fnscaffold::run(
+            command
+                .env("FNSCAFFOLD_SECRET_FIRST", "pa55word")
+                .env("FNSCAFFOLD_SECRET_THIRD", "third")
+                .env("SECOND", "mine"),
+        )
+        .expect(0);
         assert!(run.stderr.contains("without the secret `SECOND`, the mount `data`"), "{}", run.stderr);
         assert!(run.stdout.contains("<redacted>"), "{}", run.stdout);
-        assert!(!run.stdout.contains("third"), "{}", run.stdout);
+        // Neither what the version does not name, nor what nobody meant for it.
+        assert!(!run.stdout.contains("third") && !run.stdout.contains("mine"), "{}", run.stdout);
         assert!(!format!("{run:?}").contains("pa55word"), "{run:?}");
     }
 }

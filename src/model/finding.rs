@@ -287,7 +287,7 @@ rules! {
     INTERPRETER_VERSION "FN0505" "interpreter-version" Warning Environment
         "The interpreter on this machine has another version than the runtime. What runs here may not run there."
     NOT_HERE "FN0506" "not-here" Warning Environment
-        "The version has secrets from Lockbox or mounts, which are in the cloud. On this machine a secret has the value that fnscaffold finds in its own environment under the same name, such as `API_KEY=... fnscaffold invoke`, and no other; values of four characters and more are hidden in what is printed. Mounts are not here: the function finds nothing under /function/storage."
+        "The version has secrets from Lockbox or mounts, which are in the cloud. On this machine the secret of the variable API_KEY has the value of FNSCAFFOLD_SECRET_API_KEY, such as `FNSCAFFOLD_SECRET_API_KEY=... fnscaffold invoke`, and no other; values of four characters and more are hidden in what is printed. Mounts are not here: the function finds nothing under /function/storage."
 
     // dist/ against the sources.
     ARCHIVE_MISSING "FN0601" "archive-missing" Error Findings

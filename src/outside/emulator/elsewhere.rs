@@ -6,16 +6,20 @@ use std::collections::BTreeMap;
 use crate::model::finding::{self, Finding};
 use crate::model::manifest::Version;
 
+/// Begins the variables that give values. Without it a function of a stranger could name any variable of ours
+/// and get what it holds.
+const GIVEN: &str = "FNSCAFFOLD_SECRET_";
+
 /// Values of secrets by their variables. They never print themselves out.
 #[derive(Clone, Default)]
 pub struct Secrets(BTreeMap<String, String>);
 
 impl Secrets {
-    /// Takes the value of each secret of `version` from the variable of the same name.
+    /// Takes the values that were given to secrets of `version`.
     pub fn take(&mut self, version: &Version) {
         for secret in &version.secrets {
             let name = &secret.environment_variable;
-            self.0.extend(std::env::var(name).ok().map(|value| (name.clone(), value)));
+            self.0.extend(std::env::var(format!("{GIVEN}{name}")).ok().map(|value| (name.clone(), value)));
         }
     }
 
@@ -51,9 +55,7 @@ impl Secrets {
             "they are in the cloud: here it finds no such variable, and nothing under /function/storage",
         );
         let Some(name) = secrets.first() else { return Some(problem) };
-        Some(problem.fix(format!(
-            "give a secret's value to fnscaffold by the variable of the same name: `{name}=... fnscaffold`"
-        )))
+        Some(problem.fix(format!("give a secret a value for here: `{GIVEN}{name}=... fnscaffold`")))
     }
 }
 
