@@ -260,7 +260,7 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
             }
             AstKind::AssignmentExpression(assignment) => {
                 let name = assignment.left.get_identifier_name();
-                self.survey.provided.extend(name.and_then(|name| global(name)));
+                self.survey.provided.extend(name.and_then(global));
             }
             AstKind::StaticMemberExpression(member)
                 if ["globalThis", "global"].iter().any(|object| member.object.is_specific_id(object)) =>
