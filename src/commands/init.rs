@@ -67,9 +67,11 @@ impl Init {
         let mut findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
         if !runtime_chosen && !answers.runtime.supported {
             let (id, latest) = (answers.runtime.id, answers.runtime.lang.latest_runtime().id);
-            findings.push(finding::RUNTIME_UNSUPPORTED.finding(format!(
-                "the platform no longer supports {id}, the guide's runtime; --runtime latest gives {latest}"
-            )));
+            findings.push(
+                finding::RUNTIME_UNSUPPORTED.finding(format!(
+                    "the platform no longer supports {id}; --runtime latest gives {latest}"
+                )),
+            );
         }
         let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
         report(context, &answers, &text, ok, &findings)?;

@@ -232,7 +232,7 @@ rules! {
     SYNTAX_TOO_NEW "FN0309" "syntax-too-new" Error Findings
         "The file uses syntax that the runtime's interpreter does not have yet, or, as a warning, a global such as `fetch`, which Node.js has from version 18 on and a package may bring before."
     DEPENDENCY_UNDECLARED "FN0310" "dependency-undeclared" Error Findings
-        "The code imports a package that is neither declared in package.json or requirements.txt nor vendored in the archive, and the runtime does not bring it. Declare it, or vendor it with `fnscaffold pack --vendor`."
+        "The code imports a package that is neither declared in package.json or requirements.txt nor vendored in the archive, and the runtime does not bring it, or a file or a name in it that the archive does not have. Declare the package, or vendor it with `fnscaffold pack --vendor`; correct the path or the name."
     PACKAGE_JSON_INVALID "FN0311" "package-json-invalid" Error Findings
         "The platform runs `npm ci` where the archive has a package-lock.json, otherwise `npm install`, and it would fail: package.json does not parse, names what npm cannot install (`workspace:`, `catalog:`, `link:`, a text that is no version range, tag or URL, a `file:` that is not in the archive), or package-lock.json does not parse or lacks a package that package.json names."
     REQUIREMENTS_INVALID "FN0312" "requirements-invalid" Error Findings

@@ -21,6 +21,9 @@ use crate::model::{javascript, python};
 /// How many names a finding lists before it counts the rest.
 const LISTED: usize = 5;
 
+/// How many files are looked at for what is wrong with them.
+const LIKELY: usize = 20;
+
 /// The values of function.toml, each finding with its line.
 pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
     let mut findings = Vec::new();
@@ -144,7 +147,8 @@ pub fn obstacle(sources: &dyn Sources, lang: Lang) -> Option<Box<Finding>> {
         Lang::Python => python::likely_modules(sources),
     };
     let rules = [&finding::SOURCE_SYNTAX, &finding::ESM_UNSUPPORTED, &finding::TYPESCRIPT_NOT_BUILT];
-    files.iter().find_map(|module| {
+    // Each is read with all that it loads.
+    files.iter().take(LIKELY).find_map(|module| {
         let findings = judge_entrypoint(sources, lang.latest_runtime(), &format!("{module}.handler"));
         findings.into_iter().find(|finding| rules.contains(&finding.rule))
     })
@@ -285,6 +289,25 @@ mod tests {
             ids(&GOOD.replace("service-account-id = 'ajeabcdefghijklmnopq'\n", "")),
             [("FN0213", Some(2))]
         );
+    }
+
+    #[test]
+    fn what_hides_a_handler_is_named() {
+        for (name, text, lang, expected) in [
+            ("index.js", "exports.handler = () => {", Lang::Nodejs, Some("FN0305")),
+            ("src/index.ts", "export const handler = 1", Lang::Nodejs, Some("FN0315")),
+            ("index.mjs", "export const handler = 1", Lang::Nodejs, Some("FN0314")),
+            ("lib/index.js", "exports.x = 1", Lang::Nodejs, None),
+            ("app.py", "def handler(", Lang::Python, Some("FN0305")),
+            ("app.py", "x = 1", Lang::Python, None),
+        ] {
+            let sources = BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]);
+            assert_eq!(languages(&sources), [lang], "{name}");
+            let found = obstacle(&sources, lang).map(|problem| problem.rule.id);
+            assert_eq!(found, expected, "{name}: {text}");
+        }
+        let both = ["package.json", "index.py"].map(|name| (name.to_owned(), Vec::new()));
+        assert_eq!(languages(&BTreeMap::from(both)), Lang::ALL);
     }
 
     #[test]

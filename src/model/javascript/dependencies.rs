@@ -1,5 +1,6 @@
 //! What the entry point's code imports and what the archive declares in, what will be missing out.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
@@ -9,7 +10,7 @@ use crate::model::javascript::Problem;
 use crate::model::javascript::builtins;
 use crate::model::javascript::entrypoint;
 use crate::model::javascript::esm;
-use crate::model::javascript::graph::Graph;
+use crate::model::javascript::graph::{Answer, Graph};
 use crate::model::javascript::npm;
 use crate::model::javascript::resolve::{self, Request};
 use crate::model::javascript::survey::{How, ImportSite, When};
@@ -28,7 +29,7 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
     };
     let mut findings = package.as_ref().map(|package| npm::judge(graph.sources, package)).unwrap_or_default();
     let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return findings };
-    let judge = Judge { graph, runtime, package: package.as_ref() };
+    let judge = Judge { graph, runtime, package: package.as_ref(), questions: Cell::new(QUESTIONS_MAX) };
     let surely = graph.reached(&entry, |import| import.when == When::Load);
     let surely: BTreeSet<String> = surely.into_iter().map(|(path, _)| path).collect();
     for (path, module) in graph.reachable(&entry) {
@@ -53,7 +54,11 @@ struct Judge<'j> {
     graph: &'j Graph<'j>,
     runtime: &'j Runtime,
     package: Option<&'j Json>,
+    /// How many names are still looked for. Code that people write has fewer.
+    questions: Cell<usize>,
 }
+
+const QUESTIONS_MAX: usize = 5_000;
 
 impl Judge<'_> {
     fn import(&self, path: &str, import: &ImportSite) -> Option<Problem> {
@@ -80,8 +85,8 @@ impl Judge<'_> {
     }
 
     fn file(&self, path: &str, import: &ImportSite, request: &Request) -> Option<Problem> {
-        if self.graph.file(request, import.how).is_some() {
-            return None;
+        if let Some(target) = self.graph.file(request, import.how) {
+            return self.names(path, import, &target);
         }
         let specifier = &import.specifier;
         let problem = finding::DEPENDENCY_UNDECLARED
@@ -98,6 +103,25 @@ impl Judge<'_> {
                 .why("`fnscaffold pack --list` shows what is packed")
                 .fix("correct the path, or let [package] include the file"),
         })
+    }
+
+    /// Names that an ES module does not export cannot be linked to. What CommonJS exports is not judged.
+    fn names(&self, path: &str, import: &ImportSite, target: &str) -> Option<Problem> {
+        if !self.graph.module(target).is_es_module() {
+            return None;
+        }
+        let is_absent = |name: &&String| {
+            let left = self.questions.get();
+            self.questions.set(left.saturating_sub(1));
+            left > 0 && self.graph.export(target, name) == Answer::Absent
+        };
+        let name = import.names.iter().find(is_absent)?;
+        Some(
+            finding::DEPENDENCY_UNDECLARED
+                .finding(format!("`{path}` imports `{name}` from `{target}`, which does not export it"))
+                .why("the names of ES modules are linked before any code runs: none of it would be loaded")
+                .fix(format!("export `{name}` there, or correct the name")),
+        )
     }
 
     fn builtin(&self, name: &str) -> Option<Problem> {

@@ -17,7 +17,8 @@ pub fn exported(program: &Program<'_>, lines: &Lines) -> Exported {
     }
     // The name under which a module tells require() what to give instead of its namespace.
     let value = match namespace.members.remove("module.exports") {
-        Some(member) => member.value,
+        // An import statement gets the namespace all the same.
+        Some(member) => Value { open: true, ..member.value },
         None => namespace,
     };
     Exported { value, detached: None, declared: evaluator.declared() }

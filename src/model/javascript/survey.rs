@@ -40,6 +40,8 @@ fn global(name: &str) -> Option<&'static str> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportSite {
     pub specifier: String,
+    /// Those of the module's exports that an import statement names.
+    pub names: Vec<String>,
     pub line: u32,
     pub how: How,
     pub when: When,
@@ -160,7 +162,7 @@ fn hides_require(parameters: &FormalParameters<'_>) -> bool {
 }
 
 impl Surveyor<'_> {
-    fn import(&mut self, specifier: &str, span: Span, how: How) {
+    fn import(&mut self, specifier: &str, names: Vec<String>, span: Span, how: How) {
         let around = |doubt: Doubt| self.doubts[doubt as usize] > 0;
         if around(Doubt::Never) {
             return;
@@ -178,7 +180,7 @@ impl Surveyor<'_> {
             When::Call
         };
         let line = self.lines.line(span.start);
-        self.survey.imports.push(ImportSite { specifier: specifier.to_owned(), line, how, when });
+        self.survey.imports.push(ImportSite { specifier: specifier.to_owned(), names, line, how, when });
     }
 
     fn within(&mut self, doubt: Option<Doubt>, visit: impl FnOnce(&mut Self)) {
@@ -225,22 +227,28 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
             AstKind::ImportMeta(meta) => self.module_syntax(meta.span),
             AstKind::ImportDeclaration(import) => {
                 self.module_syntax(import.span);
-                self.import(&import.source.value, import.span, How::Statement);
+                let names = import.specifiers.iter().flatten().filter_map(|specifier| match specifier {
+                    ImportDeclarationSpecifier::ImportSpecifier(one) => Some(one.imported.name().to_string()),
+                    ImportDeclarationSpecifier::ImportDefaultSpecifier(_) => Some("default".to_owned()),
+                    ImportDeclarationSpecifier::ImportNamespaceSpecifier(_) => None,
+                });
+                self.import(&import.source.value, names.collect(), import.span, How::Statement);
             }
             AstKind::ExportFromDeclaration(export) => {
                 self.module_syntax(export.span);
-                self.import(&export.source.value, export.span, How::Statement);
+                let names = export.specifiers.iter().map(|specifier| specifier.local.name().to_string());
+                self.import(&export.source.value, names.collect(), export.span, How::Statement);
             }
             AstKind::ExportAllDeclaration(export) => {
                 self.module_syntax(export.span);
-                self.import(&export.source.value, export.span, How::Statement);
+                self.import(&export.source.value, Vec::new(), export.span, How::Statement);
             }
             AstKind::ExportDeclaration(_)
             | AstKind::ExportNamedDeclaration(_)
             | AstKind::ExportDefaultDeclaration(_) => self.module_syntax(kind.span()),
             AstKind::ImportExpression(import) => {
                 if let Expression::StringLiteral(specifier) = &import.source {
-                    self.import(&specifier.value, import.span, How::Call);
+                    self.import(&specifier.value, Vec::new(), import.span, How::Call);
                 }
                 if import.options.is_some() {
                     self.note(Syntax::ImportAttributes, import.span);
@@ -250,7 +258,7 @@ impl<'b> VisitJs<'b> for Surveyor<'_> {
                 if let Some(specifier) = required(call)
                     && !self.functions.contains(&true)
                 {
-                    self.import(specifier, call.span, How::Require);
+                    self.import(specifier, Vec::new(), call.span, How::Require);
                 }
             }
             AstKind::BindingIdentifier(id) => self.bound.extend(global(id.name.as_str())),

@@ -138,6 +138,56 @@ fn package_json_must_be_readable() {
 }
 
 #[test]
+fn names_must_be_exported() {
+    let wrong = "dependency-undeclared index.js:1";
+    for (text, expected) in [
+        ("import { nope } from './lib.js'", wrong),
+        ("import { there, nope as x } from './lib.js'", wrong),
+        ("import lib from './lib.js'", wrong),
+        ("export { nope } from './lib.js'", wrong),
+        ("import { nope } from './some.js'", wrong),
+        ("import { nope } from './self.js'", wrong),
+        ("import { there } from './lib.js'", ""),
+        ("import * as lib from './lib.js'", ""),
+        ("import lib from './default.js'", ""),
+        ("import { there } from './some.js'", ""),
+        ("import { there } from './self.js'", ""),
+        ("import { a, b, C, f } from './default.js'", ""),
+        ("import { anything } from './star.js'", ""),
+        ("import { anything } from './twice.js'", ""),
+        ("import { anything } from './common.cjs'", ""),
+        ("import common from './common.cjs'", ""),
+        ("import data from './data.json' with { type: 'json' }", ""),
+        ("import { other } from './both.js'", ""),
+        ("import { nope } from './broken.js'", ""),
+        ("const { nope } = await import('./lib.js')", ""),
+    ] {
+        let sources = files(&[
+            ("index.js", text),
+            ("package.json", r#"{"type": "module", "dependencies": {"pg": "8"}}"#),
+            ("lib.js", "export const there = 1;"),
+            (
+                "default.js",
+                "const [a] = x; let b; export { a, b }; export class C {} export function f() {} export default x();",
+            ),
+            ("some.js", "export * from './lib.js';"),
+            ("self.js", "export * from './self.js'; export * from './lib.js';"),
+            ("star.js", "export * from 'pg';"),
+            ("twice.js", "export * from './star.js';"),
+            ("common.cjs", "exports.x = 1;"),
+            ("data.json", "{}"),
+            (
+                "both.js",
+                "export const x = 1; export { y as 'module.exports' }; const y = {}; export const nope = 1;",
+            ),
+            ("broken.js", "export const ="),
+        ]);
+        let found = depend(&sources, "nodejs22", "index.handler");
+        assert_eq!(told(&found).join(", "), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_linked_directory_must_be_there() {
     let package = r#"{"dependencies": {"a": "file:../a", "b": "file:b"}}"#;
     let text = "require('a'); require('b');";
