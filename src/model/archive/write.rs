@@ -84,28 +84,13 @@ impl Level {
         }
     }
 
-    /// Files up to this many bytes are held in memory and deflated by libdeflate, where they fit in
-    /// [`Self::room`]; others are streamed through the `zip` crate's own deflate, which is slower. Part of
-    /// the format, as `room` is: moving it changes the bytes.
+    /// Files up to this many bytes are held in memory and deflated by libdeflate; larger ones are
+    /// streamed through the `zip` crate's own deflate. Part of the format: moving it changes the bytes.
     const fn held_limit(self) -> u64 {
-        match self {
-            Self::Best => 16 << 20,
-            Self::Fast | Self::Default => 26 << 20,
-        }
-    }
-
-    /// Files up to this many bytes may come out of a compressor that makes nothing smaller.
-    const fn largest_in_full(self) -> u64 {
         match self {
             Self::Best => 12 << 20,
             Self::Fast | Self::Default => 18 << 20,
         }
-    }
-
-    /// Bytes that a held file of `size` bytes may come out with. For the largest there is only memory for
-    /// half: enough for libraries, which most of them are.
-    const fn room(self, size: u64) -> u64 {
-        if size <= self.largest_in_full() { size } else { size / 2 }
     }
 
     /// Bytes that all entries under way may hold together: a large one, and enough of others meanwhile.

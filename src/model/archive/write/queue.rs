@@ -40,7 +40,7 @@ struct State {
     waiting: usize,
     /// Entries from this one on are not needed any more: one before them failed.
     end: usize,
-    level: Level,
+    budget: u64,
 }
 
 impl Queue {
@@ -53,7 +53,15 @@ impl Queue {
                 streamed.push_back(index);
             }
         }
-        let state = State { held, streamed, bytes: 0, scratches: 0, waiting: 0, end: sorted.len(), level };
+        let state = State {
+            held,
+            streamed,
+            bytes: 0,
+            scratches: 0,
+            waiting: 0,
+            end: sorted.len(),
+            budget: level.budget(),
+        };
         Self { state: Mutex::new(state), room: Condvar::new() }
     }
 
@@ -87,12 +95,8 @@ impl Queue {
         let mut state = self.lock();
         for (index, packed) in done {
             match packed {
-                Ok(packed) if size(*index) <= state.level.held_limit() => {
-                    state.bytes = state.bytes - state.level.under_way(size(*index)) + packed.held();
-                    // It found no room, and was streamed.
-                    state.scratches += usize::from(packed.is_streamed());
-                }
-                Ok(_) => {}
+                Ok(packed) if packed.is_streamed() => {}
+                Ok(packed) => state.bytes = state.bytes - under_way(size(*index)) + packed.held(),
                 Err(_) => state.end = state.end.min(*index),
             }
         }
@@ -132,8 +136,8 @@ impl State {
         let mut batch = Vec::new();
         let mut together = 0;
         while let Some((index, size)) = self.held.front().copied().filter(|(index, _)| *index < self.end) {
-            let cost = self.level.under_way(size);
-            if self.bytes + cost > self.level.budget() || (!batch.is_empty() && together + cost > BATCH) {
+            let cost = under_way(size);
+            if self.bytes + cost > self.budget || (!batch.is_empty() && together + cost > BATCH) {
                 break;
             }
             self.held.pop_front();
@@ -145,16 +149,13 @@ impl State {
     }
 }
 
-impl Level {
-    /// What an entry may hold while it is compressed: its content, and what comes out.
-    const fn under_way(self, size: u64) -> u64 {
-        size + self.room(size) + OVERHEAD
-    }
+/// What an entry may hold while it is compressed: its content, and as much again where nothing comes of it.
+const fn under_way(size: u64) -> u64 {
+    2 * size + OVERHEAD
 }
 
 const fn fits(level: Level) -> bool {
-    let in_full = level.largest_in_full();
-    level.under_way(in_full) <= level.budget() && level.under_way(level.held_limit()) <= level.budget()
+    under_way(level.held_limit()) <= level.budget()
 }
 
 #[cfg(test)]
@@ -187,8 +188,7 @@ mod tests {
     fn is_full(queue: &Queue) -> bool {
         let state = queue.lock();
         let held = state.held.front();
-        state.bytes > 0
-            && held.is_some_and(|(_, size)| state.bytes + Level::Default.under_way(*size) > BUDGET)
+        state.bytes > 0 && held.is_some_and(|(_, size)| state.bytes + under_way(*size) > BUDGET)
     }
 
     #[test]
@@ -238,22 +238,6 @@ mod tests {
         assert_eq!(queue.take(), Some(vec![SCRATCH_LIMIT + 1]));
         queue.appended(0, 1);
         assert_eq!((queue.take(), queue.take()), (Some(vec![SCRATCH_LIMIT + 2]), None));
-    }
-
-    #[test]
-    fn one_that_found_no_room_counts_as_streamed() {
-        let queue = queue(&[HELD_LIMIT, 1]);
-        assert_eq!(queue.take(), Some(vec![0]));
-        queue.packed(&[(0, packed(Body::Streamed(Box::new(std::io::Cursor::new(Vec::new())))))], |_| {
-            HELD_LIMIT
-        });
-        let counted = |queue: &Queue| {
-            let state = queue.lock();
-            (state.bytes, state.scratches)
-        };
-        assert_eq!(counted(&queue), (0, 1));
-        queue.appended(0, 1);
-        assert_eq!(counted(&queue), (0, 0));
     }
 
     #[test]

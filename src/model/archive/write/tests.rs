@@ -246,33 +246,6 @@ fn what_does_not_get_smaller_is_stored() {
 }
 
 #[test]
-fn what_finds_no_room_is_streamed() {
-    let size = Level::Fast.largest_in_full() as usize;
-    let half = [noise(size / 2), vec![b'x'; size / 2 + 1]].concat();
-    let fits = [noise(size / 3), vec![b'x'; size - size / 3 + 1]].concat();
-    for (content, expected) in [(noise(size), 0), (noise(size + 1), 1), (half, 1), (fits, 0)] {
-        let streamed = AtomicUsize::new(0);
-        let read = AtomicUsize::new(0);
-        let scratch = || {
-            streamed.fetch_add(1, Ordering::Relaxed);
-            (options(1).scratch)()
-        };
-        let progress = |more: u64| {
-            read.fetch_add(more as usize, Ordering::Relaxed);
-        };
-        let files = [file("a", ""), file("large", content)];
-        let options = Options { level: Level::Fast, scratch: &scratch, progress: &progress, ..options(2) };
-        let (_, bytes) = packed(&files, &options);
-        assert_eq!(streamed.into_inner(), expected);
-        assert_eq!(read.into_inner(), files[1].content.len());
-        let mut content = Vec::new();
-        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        archive.by_name("large").unwrap().read_to_end(&mut content).unwrap();
-        assert!(content == files[1].content);
-    }
-}
-
-#[test]
 fn programs_can_be_run_whatever_their_name() {
     for (content, mode) in [
         ("", PLAIN),

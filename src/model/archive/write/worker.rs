@@ -72,13 +72,12 @@ impl<'a> Worker<'a> {
         }
         let Self { options, compressor, content, deflated } = self;
         // One byte more shows that the file has grown.
-        let length = entry.size() as usize + 1;
-        let held = if length <= SMALL {
+        let room = entry.size() as usize + 1;
+        if room <= SMALL {
             hold(entry, options, compressor, content, deflated)
         } else {
-            hold(entry, options, compressor, &mut Buffer::zeroed(length), &mut Buffer::zeroed(length))
-        };
-        held?.map_or_else(|| self.stream(entry), Ok)
+            hold(entry, options, compressor, &mut Buffer::zeroed(room), &mut Buffer::zeroed(room))
+        }
     }
 
     fn stream<C: Content>(&mut self, entry: &C) -> Result<Packed> {
@@ -129,14 +128,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Nothing when what comes out has no room. Both buffers are longer than the entry by one byte.
+/// Both buffers have room for one byte more than the entry.
 fn hold<C: Content>(
     entry: &C,
     options: &Options<'_>,
     compressor: &mut Compressor,
     buffer: &mut Buffer,
     deflated: &mut Buffer,
-) -> Result<Option<Packed>> {
+) -> Result<Packed> {
     let size = entry.size() as usize;
     let mut reader = entry.open()?;
     let got = fill(&mut reader, &mut buffer[..=size]).map_err(|error| unreadable(entry.path(), &error))?;
@@ -145,22 +144,15 @@ fn hold<C: Content>(
     }
     let content = &buffer[..size];
     (options.inspect)(Window { path: entry.path(), content, line: 1 })?;
-    let room = options.level.room(entry.size()) as usize;
-    // Room for less than the content: what deflate does not make smaller is stored.
-    let deflating = compressor.deflate_compress(content, &mut deflated[..room.min(size.saturating_sub(1))]);
-    let length = deflating.unwrap_or(0);
-    if length == 0 && room < size {
-        return Ok(None);
-    }
     let (mode, crc32) = (mode(content), crc32fast::hash(content));
     let record = record(entry, Sha256::new_with_prefix(content));
-    let (method, data) = if length > 0 {
-        (CompressionMethod::Deflated, deflated.take(length))
-    } else {
-        (CompressionMethod::Stored, buffer.take(size))
+    // Room for less than the content: what deflate does not make smaller is stored.
+    let (method, data) = match compressor.deflate_compress(content, &mut deflated[..size.saturating_sub(1)]) {
+        Ok(length) if length > 0 => (CompressionMethod::Deflated, deflated.take(length)),
+        _ => (CompressionMethod::Stored, buffer.take(size)),
     };
     (options.progress)(entry.size());
-    Ok(Some(Packed { record, mode, body: Body::Held { method, crc32, data } }))
+    Ok(Packed { record, mode, body: Body::Held { method, crc32, data } })
 }
 
 pub const PLAIN: u32 = 0o644;
