@@ -277,7 +277,7 @@ fn walk(
     let mut left_out = Vec::new();
     let walk = WalkDir::new(directory).min_depth(1).follow_links(true);
     // In a fixed order, so that of several problems the same one is met first.
-    let mut walk = walk.sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
+    let mut walk = walk.sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
