@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::StyledStr;
@@ -413,16 +414,20 @@ pub fn json_is_asked_for() -> bool {
     flag || (!other && env::var("FNSCAFFOLD_FORMAT").is_ok_and(|format| format == "json"))
 }
 
-/// All of standard input, for `-`.
+/// All of standard input, for `-`: the same each time, as `invoke --repeat` needs it.
 ///
 /// # Errors
 /// [`finding::IO`].
 pub fn read_stdin() -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match io::stdin().read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(finding::IO.finding("could not read standard input").why(error.to_string())),
+    static READ: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = READ.get() {
+        return Ok(bytes.clone());
     }
+    let mut bytes = Vec::new();
+    io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| finding::IO.finding("could not read standard input").why(error.to_string()))?;
+    Ok(READ.get_or_init(|| bytes).clone())
 }
 
 fn left(error: &dialoguer::Error) -> Box<Finding> {
