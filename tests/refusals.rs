@@ -536,6 +536,27 @@ fn a_dry_run_of_pack_says_whether_anything_would_change() {
 }
 
 #[test]
+fn code_scanning_finds_files_from_where_check_was_started() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("functions/a");
+    packed_before(&directory);
+    let absolute = directory.to_str().unwrap();
+    for (place, prefix) in
+        [("functions/a", "functions/a/"), ("./functions/a/", "functions/a/"), (absolute, "file://")]
+    {
+        let sarif = run(&mut fnscaffold(root.path(), &["-C", place, "check", "--format", "sarif"])).expect(1);
+        let log: Value = serde_json::from_str(&sarif.stdout).unwrap();
+        let results = log["runs"][0]["results"].as_array().unwrap().iter();
+        let uris: Vec<_> = results
+            .filter_map(|result| {
+                result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str()
+            })
+            .collect();
+        assert!(!uris.is_empty() && uris.iter().all(|uri| uri.starts_with(prefix)), "{uris:?}");
+    }
+}
+
+#[test]
 fn what_a_stranger_wrote_does_not_drive_the_terminal() {
     let directory = tempfile::tempdir().unwrap();
     write_all(directory.path(), &[("function.toml", format!("\"\\u001b[2J\\u009bx\" = 1\n{MANIFEST}"))]);

@@ -41,7 +41,7 @@ impl Check {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let worst = findings.first().map(|finding| finding.severity);
         let failed = worst >= Some(if self.strict { Severity::Warning } else { Severity::Error });
-        context.terminal.say_findings(!failed, &findings)?;
+        context.terminal.say_findings(!failed, &findings, &context.prefix())?;
         Ok(if failed { Exit::Findings } else { Exit::Done })
     }
 }

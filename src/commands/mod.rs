@@ -174,6 +174,13 @@ impl Context {
             .at(shown))
     }
 
+    /// What leads from here to the directory's files, for texts that are used here.
+    pub fn prefix(&self) -> String {
+        let shown = self.directory.display().to_string().replace('\\', "/");
+        let shown = shown.trim_end_matches('/').trim_start_matches("./");
+        if shown == "." || shown.is_empty() { String::new() } else { format!("{shown}/") }
+    }
+
     /// Keeps other fnscaffolds from changing `directory` until it is dropped, and says so when this one has
     /// to wait.
     pub fn turn_in(&self, directory: &Path) -> Option<Hold> {

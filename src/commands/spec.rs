@@ -148,7 +148,7 @@ impl Spec {
             object: self.object.clone(),
             workflow: self.workflow,
         };
-        let prefix = prefix(&context.directory);
+        let prefix = context.prefix();
         let subject =
             Subject { manifest: &manifest, archive: &standing.archive, prefix: &prefix, choices: &choices };
         let written = spec::write(consumer, &subject)?;
@@ -345,11 +345,4 @@ fn not_written(consumer: Consumer, loss: &Loss, lines: &Lines) -> Box<Finding> {
 
 fn not_read(file: &str, loss: &Loss) -> Box<Finding> {
     finding::SPEC_LOSS.finding(format!("`{}` was not carried over", loss.key)).why(loss.why.as_str()).at(file)
-}
-
-/// The function directory as it is seen from here, for texts that are used here.
-fn prefix(directory: &Path) -> String {
-    let shown = directory.display().to_string().replace('\\', "/");
-    let shown = shown.trim_end_matches('/').trim_start_matches("./");
-    if shown == "." || shown.is_empty() { String::new() } else { format!("{shown}/") }
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::model::finding::{Finding, RULES, Rule, Severity};
 
-/// The log of one run of `check`. Paths are relative to the function directory.
-pub fn log(findings: &[Box<Finding>]) -> Value {
+/// The log of one run of `check`. `prefix` leads from the directory that it was started in, where code scanning
+/// looks for the files, to the function's.
+pub fn log(findings: &[Box<Finding>], prefix: &str) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -15,7 +16,7 @@ pub fn log(findings: &[Box<Finding>]) -> Value {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": RULES.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
             } },
-            "results": findings.iter().map(|finding| result(finding)).collect::<Vec<_>>(),
+            "results": findings.iter().map(|finding| result(finding, prefix)).collect::<Vec<_>>(),
         }],
     })
 }
@@ -31,7 +32,7 @@ fn descriptor(rule: &Rule) -> Value {
     })
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, prefix: &str) -> Value {
     let parts = [Some(&finding.message), finding.why.as_ref(), finding.fix.as_ref()];
     let text = parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
     let mut result = json!({
@@ -41,7 +42,7 @@ fn result(finding: &Finding) -> Value {
         "message": { "text": text },
     });
     if let Some(path) = &finding.path {
-        let mut location = json!({ "artifactLocation": { "uri": uri(path) } });
+        let mut location = json!({ "artifactLocation": { "uri": uri(&format!("{prefix}{path}")) } });
         if let Some(line) = finding.line {
             location["region"] = json!({ "startLine": line });
         }
@@ -58,16 +59,16 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// A path as a relative URI reference: all but unreserved characters and `/` are escaped.
+/// A path as a URI, relative where it is: all but unreserved characters and `/` are escaped.
 fn uri(path: &str) -> String {
-    path.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    let escaped = path.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    });
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
+    scheme.chars().map(String::from).chain(escaped).collect()
 }
 
 #[cfg(test)]
@@ -78,12 +79,13 @@ mod tests {
     #[test]
     fn a_finding_keeps_its_rule_place_and_words() {
         let finding = finding::MEMORY_INVALID.finding("what").why("why").fix("fix").at("a b/ü.toml").line(7);
-        let log = log(&[finding]);
+        let log = log(&[finding], "functions/a/");
         let result = &log["runs"][0]["results"][0];
         assert_eq!(result["message"]["text"], "what\nwhy\nfix");
         assert_eq!(result["level"], "error");
         let location = &result["locations"][0]["physicalLocation"];
-        assert_eq!(location["artifactLocation"]["uri"], "a%20b/%C3%BC.toml");
+        assert_eq!(location["artifactLocation"]["uri"], "functions/a/a%20b/%C3%BC.toml");
+        assert_eq!(uri("/a/b c"), "file:///a/b%20c");
         assert_eq!(location["region"]["startLine"], 7);
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(log["runs"][0]["tool"]["driver"]["rules"][index]["id"], "FN0207");

@@ -242,16 +242,17 @@ impl Terminal {
         }
     }
 
-    /// The findings of a verb whose result they are, as text, JSON or SARIF.
+    /// The findings of a verb whose result they are, as text, JSON or SARIF; of SARIF, `prefix` begins the
+    /// paths.
     ///
     /// # Errors
     /// As [`Self::say`].
-    pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>]) -> Result<()> {
+    pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>], prefix: &str) -> Result<()> {
         match self.format {
             Format::Json | Format::Junit => {
                 return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
             }
-            Format::Sarif => return self.say_json(&sarif::log(findings)),
+            Format::Sarif => return self.say_json(&sarif::log(findings, prefix)),
             Format::Text => {}
         }
         for finding in findings {

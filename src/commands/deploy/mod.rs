@@ -56,7 +56,7 @@ impl Deploy {
             );
         }
         if findings.iter().any(|finding| self.stops(finding)) {
-            terminal.say_findings(false, &findings)?;
+            terminal.say_findings(false, &findings, &context.prefix())?;
             return Ok(Exit::Findings);
         }
         for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
