@@ -49,12 +49,8 @@ impl<T: Args> Args for Deferred<T> {
 
 /// Takes away what variables say where flags say something else.
 fn give_way(matches: &mut ArgMatches) -> Result<(), Error> {
-    let pairs = || {
-        let pairs =
-            EXCLUDING.iter().flat_map(|(flag, others)| others.iter().map(move |other| (*flag, *other)));
-        pairs.collect::<Vec<_>>()
-    };
-    for (flag, other) in pairs() {
+    let pairs = EXCLUDING.iter().flat_map(|(flag, others)| others.iter().map(move |other| (*flag, *other)));
+    for (flag, other) in pairs.clone() {
         for (winner, loser) in [(flag, other), (other, flag)] {
             if said_by(matches, winner) == Some(Said::Flag) && said_by(matches, loser) == Some(Said::Variable)
             {
@@ -62,7 +58,7 @@ fn give_way(matches: &mut ArgMatches) -> Result<(), Error> {
             }
         }
     }
-    for (flag, other) in pairs() {
+    for (flag, other) in pairs {
         if said_by(matches, flag).is_some() && said_by(matches, other).is_some() {
             let message = format!("{} cannot be used with {}", shown(flag), shown(other));
             return Err(Error::raw(ErrorKind::ArgumentConflict, message));

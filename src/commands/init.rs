@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::commands::Context;
-use crate::commands::new::AnswerFlags;
+use crate::commands::new::{AnswerFlags, ask_language};
 use crate::model::answers::{self, Answers, Defaults, Given};
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::{self, Manifest, Package};
@@ -153,9 +153,8 @@ fn choose_entrypoint(
     match names.as_slice() {
         [] if terminal.can_ask() => {
             if candidates.len() > 1 {
-                let langs = ["Node.js".to_owned(), "Python".to_owned()];
-                let chosen = terminal.select("Language", &langs, 0)?;
-                *candidates = vec![candidates.swap_remove(chosen)];
+                let chosen = ask_language(terminal)?;
+                candidates.retain(|(lang, _)| *lang == chosen);
             }
             terminal.note(&nothing_found(candidates, code));
             let lang = candidates.first().map(|(lang, _)| *lang);

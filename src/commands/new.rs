@@ -19,6 +19,7 @@ use crate::model::template::Templates;
 use crate::model::tree_view::{draw, human_size};
 use crate::model::version::VersionSpec;
 use crate::outside::disk;
+use crate::outside::emulator::language_name;
 use crate::outside::packing;
 use crate::outside::stage::{Stage, judge_place};
 use crate::outside::terminal::{Format, Terminal};
@@ -126,7 +127,8 @@ impl New {
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
         judge_place(&target, project.files.keys())?;
-        let not_packed = if spec.is_some() { not_packed(&target, &project) } else { Vec::new() };
+        let not_packed =
+            if spec.is_none() || overwritten.is_empty() { Vec::new() } else { not_packed(&target, &project) };
         let made = Made { project, spec, answers, shown, overwritten, not_packed };
         if terminal.can_ask() && !made.confirmed(terminal)? {
             return Err(crate::outside::interrupt::finding());
@@ -154,8 +156,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
     let lang = match given.lang()? {
         Some(lang) => lang,
         None => {
-            let choices = ["Node.js".to_owned(), "Python".to_owned()];
-            let lang = Lang::ALL[terminal.select("Language", &choices, 0)?];
+            let lang = ask_language(terminal)?;
             answer(given, "lang", lang.id().to_owned());
             lang
         }
@@ -190,6 +191,11 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         }
     }
     Ok(())
+}
+
+pub fn ask_language(terminal: &Terminal) -> Result<Lang> {
+    let choices = Lang::ALL.map(|lang| language_name(lang).to_owned());
+    Ok(Lang::ALL[terminal.select("Language", &choices, 0)?])
 }
 
 fn describe_runtime(runtime: &Runtime) -> String {

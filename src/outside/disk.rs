@@ -121,7 +121,7 @@ pub fn read_manifest(directory: &Path) -> Result<(Manifest, Lines)> {
             .fix("`fnscaffold new` makes a function, `fnscaffold init` adopts code, -C DIR names another directory")
             .at(manifest::FILE)),
         Some(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => manifest::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+            Ok(text) => manifest::parse(without_mark(&text)),
             Err(error) => Err(finding::MANIFEST_SYNTAX
                 .finding(format!("`{}` is not UTF-8", manifest::FILE))
                 .why(error.utf8_error().to_string())
@@ -227,8 +227,7 @@ pub fn selection(directory: &Path, manifest: &Manifest) -> Result<Selection> {
         })?),
     };
     // As git does with .gitignore.
-    let fnignore = fnignore.as_deref().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-    Selection::new(&manifest.package, fnignore)
+    Selection::new(&manifest.package, fnignore.as_deref().map(without_mark))
 }
 
 /// Walks `directory` and lists what is packed. Links are followed while they stay inside.
@@ -507,10 +506,12 @@ pub fn read_argument(directory: &Path, file: &Path) -> Result<String> {
     } else {
         read_text(&directory.join(file))?
     };
-    match text.strip_prefix('\u{feff}') {
-        Some(text) => Ok(text.to_owned()),
-        None => Ok(text),
-    }
+    Ok(without_mark(&text).to_owned())
+}
+
+/// The text without the byte order mark that some editors put before it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The templates below `directory`.
