@@ -4,15 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::worker::Packed;
+use super::worker::{OVERHEAD, Packed};
 use super::{Content, Level};
 use crate::model::finding::Result;
 
 const _: () =
     assert!(fits(Level::Fast) && fits(Level::Default) && fits(Level::Best), "no entry may wait for ever");
-
-/// What an entry under way costs beside its content: names, headers, allocator.
-pub const OVERHEAD: u64 = 1 << 10;
 
 /// Entries that are given out together hold at most this, so that few locks and wake-ups are needed for
 /// thousands of small files.

@@ -9,7 +9,6 @@ use zip::{CompressionMethod, System, ZipWriter};
 
 use super::buffer::{Buffer, SMALL};
 use super::fail_once::FailOnce;
-use super::queue::OVERHEAD;
 use super::{Content, Options, Record, Scratch, Window, hex, unwritable};
 use crate::model::archive::ChangedWhileRead;
 use crate::model::finding::{self, Finding, Result};
@@ -20,6 +19,9 @@ const WINDOW: usize = 512 << 10;
 /// Bytes of the window before that are shown again at the start of the next one, so that what lies
 /// across a border is seen whole. Longer than the longest private key in use.
 pub const OVERLAP: usize = 16 << 10;
+
+/// What an entry under way costs beside its content: names, headers, allocator.
+pub const OVERHEAD: u64 = 1 << 10;
 
 /// An entry that is ready to be appended.
 pub struct Packed {
