@@ -12,7 +12,11 @@ pub const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 const NPM: &[&str] =
     &["7zip-bin@5.2.0", "archiver@7.0.1", "bestzip@2.2.1", "@google-cloud/functions-framework@5.0.5"];
 const PYPI: &[&str] = &["cookiecutter==2.7.1", "copier==9.19.1", "functions-framework==3.10.2"];
-const CRATES: &[(&str, &str)] = &[("cargo-generate", "0.26.0"), ("ouch", "0.8.3")];
+/// The newest that Rust 1.95 builds, and no more of them than the work needs: all of ouch wants libclang.
+const CRATES: &[(&str, &[&str])] = &[
+    ("cargo-generate", &["--version=0.23.9"]),
+    ("ouch", &["--version=0.8.3", "--no-default-features", "--features=use_zlib,use_zstd_thin"]),
+];
 
 /// What the Serverless Framework does, at its level.
 const ARCHIVER: &str = "
@@ -49,10 +53,10 @@ pub fn install(place: &Path, slow: bool) -> PathBuf {
     let home = place.join("peers");
     packages::npm(&home, NPM);
     packages::pypi(&home, PYPI);
-    for (name, version) in CRATES.iter().filter(|_| slow) {
+    for (name, flags) in CRATES.iter().filter(|_| slow) {
         if !home.join("bin").join(name).exists() {
             let mut cargo = Command::new("cargo");
-            must(cargo.args(["install", "-q", "--locked", name, "--version", version, "--root"]).arg(&home));
+            must(cargo.args(["install", "-q", "--locked", name]).args(*flags).arg("--root").arg(&home));
         }
     }
     write_templates(&home);
