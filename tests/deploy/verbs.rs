@@ -119,14 +119,20 @@ fn credentials_are_found_where_they_are() {
         path.to_str().unwrap().to_owned()
     };
     let oauth = "y0_oauth-secret-of-the-test";
-    for (name, value, from) in [
+    // The first that is there is taken.
+    let sources = [
         ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("{TOKEN}\n")), "token`"),
         ("FNSCAFFOLD_KEY_FILE", place("key.json", &key_json()), "key.json`"),
+        ("YC_IAM_TOKEN", TOKEN.to_owned(), "YC_IAM_TOKEN"),
         ("YC_TOKEN", oauth.to_owned(), "YC_TOKEN"),
         ("YC_SERVICE_ACCOUNT_KEY_FILE", key_json(), "YC_SERVICE_ACCOUNT_KEY_FILE"),
         ("YC_METADATA_ADDR", scene.server.url.replace("http://", ""), "metadata service"),
-    ] {
-        let run = versions(name, &value);
+    ];
+    for (first, (name, _, from)) in sources.iter().enumerate() {
+        let mut command = scene.command(&["versions", "-v"]);
+        command.env_remove("YC_IAM_TOKEN");
+        command.envs(sources[first..].iter().map(|(name, value, _)| (name, value)));
+        let run = told(run(&mut command));
         assert!(run.code == 0 && run.stderr.contains(from), "{name}: {run:?}");
     }
     let profile =
