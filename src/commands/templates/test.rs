@@ -149,7 +149,7 @@ impl Test {
             };
             let step = if outcome.passed.is_empty() { "render" } else { STEPS[outcome.passed.len()] };
             let failure = finding::TEMPLATE_TEST.finding(format!("{}: {step} failed", outcome.combination));
-            let failure = failure.why(why).at(format!("templates/{}", combination.template.name));
+            let failure = failure.why(why).at(combination.template.name.as_str());
             outcome.failed = Some(match problem.fix {
                 Some(fix) => failure.fix(fix),
                 None => failure,
