@@ -162,7 +162,11 @@ fn leaving_at_any_prompt_leaves_nothing() {
             let mut exchange: Vec<_> = prompts[..last].iter().map(|prompt| (*prompt, "\r")).collect();
             exchange.push((prompts[last], key));
             converse(&mut session, &exchange);
-            assert_eq!(exit_code(&mut session), 130, "{} {key:?}", prompts[last]);
+            let rest = session.exp_eof().unwrap();
+            let ended = session.process().wait().unwrap();
+            assert!(matches!(ended, WaitStatus::Exited(_, 130)), "{} {key:?}: {ended:?}", prompts[last]);
+            let shows_cursor = key == "\x1b" || rest.contains("\x1b[?25h");
+            assert!(shows_cursor, "{} {key:?}: {rest:?}", prompts[last]);
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{} {key:?}", prompts[last]);
         }
     }

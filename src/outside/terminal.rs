@@ -450,7 +450,7 @@ pub fn read_stdin() -> Result<Vec<u8>> {
 fn left(error: &dialoguer::Error) -> Box<Finding> {
     let dialoguer::Error::IO(error) = error;
     if error.kind() == io::ErrorKind::Interrupted {
-        return interrupt::finding();
+        interrupt::take_back();
     }
     finding::IO
         .finding("could not ask on this terminal")
