@@ -56,11 +56,15 @@ pub fn main() -> ExitCode {
 fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut program = ManuallyDrop::new(Cli::command());
     let mut matches = program.try_get_matches_from_mut(line)?;
+    let verb = matches.subcommand_name().unwrap_or_default().to_owned();
     let mut read = || {
         let common = Common::read(&mut matches)?;
         Ok(Cli { common, verb: Verb::from_arg_matches_mut(&mut matches)? })
     };
-    read().map_err(|error: clap::Error| error.format(&mut program))
+    read().map_err(|error: clap::Error| match program.find_subcommand_mut(verb) {
+        Some(verb) => error.format(verb),
+        None => error,
+    })
 }
 
 /// Help and version are results; anything else that clap says is wrong usage.

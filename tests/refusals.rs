@@ -518,6 +518,18 @@ fn a_format_that_only_another_verb_has_is_refused() {
 }
 
 #[test]
+fn a_variable_that_asks_for_a_report_gives_way_to_the_list() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    let listed =
+        run(fnscaffold(directory.path(), &["pack", "--list"]).env("FNSCAFFOLD_REPORT", "html")).expect(0);
+    assert_eq!(listed.stdout, "index.js\nlib/a.js\n");
+    let refused = run(&mut fnscaffold(directory.path(), &["pack", "--list", "--report"])).expect(2);
+    assert!(refused.stderr.contains("--list cannot be used with --report"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Usage: fnscaffold pack [OPTIONS]"), "{}", refused.stderr);
+}
+
+#[test]
 fn colors_are_heard_also_where_the_command_line_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let is_colored = |arguments: &[&str]| {

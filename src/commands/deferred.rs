@@ -10,10 +10,11 @@ use crate::model::spec::Consumer::{self, Github, Rest, Terraform, Yc};
 
 /// Flags that cannot stand beside others. clap's own `conflicts_with` takes a variable for a flag; but a
 /// variable is there for every command line, and gives way to what this one says.
-const EXCLUDING: [(&str, &[&str]); 3] = [
+const EXCLUDING: [(&str, &[&str]); 4] = [
     ("event", &["event_template", "data", "path", "query", "header", "method"]),
     ("event_template", &["data", "path", "query", "header", "method"]),
     ("content", &["bucket", "object"]),
+    ("list", &["report"]),
 ];
 
 /// Flags that mean nothing without another, where a verb has both.
