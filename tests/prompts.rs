@@ -19,7 +19,10 @@ const DOWN: &str = "\x1b[B";
 const SECONDS: u64 = 20;
 
 fn start(directory: &Path, arguments: &[&str]) -> PtySession {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
+    start_in(directory, Command::new(env!("CARGO_BIN_EXE_fnscaffold")), arguments)
+}
+
+fn start_in(directory: &Path, mut command: Command, arguments: &[&str]) -> PtySession {
     command.args(arguments).current_dir(directory).env_remove("CI").env("TERM", "xterm").env("NO_COLOR", "1");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FNSCAFFOLD_")) {
         command.env_remove(name);
@@ -170,6 +173,20 @@ fn leaving_at_any_prompt_leaves_nothing() {
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{} {key:?}", prompts[last]);
         }
     }
+}
+
+/// One that wraps would stay behind whenever another is marked.
+#[test]
+fn choices_are_as_short_as_the_terminal_is_narrow() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "stty cols 30 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_fnscaffold")]);
+    let mut session = start_in(directory.path(), shell, &["new", "my-app", "--lang", "js"]);
+    converse(&mut session, &[("IAM token from", "\r"), ("Runtime", "\x03")]);
+    let choices = session.exp_eof().unwrap();
+    let longest =
+        choices.lines().filter(|line| line.contains("nodejs")).map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest < 30), "{choices:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::ValueEnum;
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
+use dialoguer::console::{Term, truncate_str};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 use serde::Serialize;
@@ -331,9 +332,12 @@ impl Terminal {
     pub fn select(&self, question: &str, choices: &[String], default: usize) -> Result<usize> {
         interrupt::arm();
         let theme = self.theme();
+        // A choice that wraps is not taken back whole. Its mark takes two columns.
+        let width = usize::from(Term::stderr().size().1).saturating_sub(3);
+        let choices: Vec<_> = choices.iter().map(|choice| truncate_str(choice, width, "…")).collect();
         let answer = Select::with_theme(&*theme)
             .with_prompt(question)
-            .items(choices)
+            .items(&choices)
             .default(default)
             .interact_opt()
             .map_err(|error| left(&error))?;
