@@ -180,7 +180,7 @@ fn leaving_at_any_prompt_leaves_nothing() {
 fn choices_are_as_short_as_the_terminal_is_narrow() {
     let directory = tempfile::tempdir().unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "stty cols 30 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_fnscaffold")]);
+    shell.args(["-c", "stty cols 30 rows 20 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_fnscaffold")]);
     let mut session = start_in(directory.path(), shell, &["new", "my-app", "--lang", "js"]);
     converse(&mut session, &[("IAM token from", "\r"), ("Runtime", "\x03")]);
     let choices = session.exp_eof().unwrap();
