@@ -18,8 +18,17 @@ const EXCLUDING: [(&str, &[&str]); 4] = [
 ];
 
 /// Flags that mean nothing without another, where a verb has both.
-const NEEDING: [(&str, &str); 4] =
-    [("set", "event_template"), ("expect", "smoke"), ("bucket", "object"), ("object", "bucket")];
+const NEEDING: [(&str, &str); 9] = [
+    ("set", "event_template"),
+    ("expect", "smoke"),
+    ("bucket", "object"),
+    ("object", "bucket"),
+    ("tag", "remote"),
+    ("folder_id", "remote"),
+    ("endpoint", "remote"),
+    ("key_file", "remote"),
+    ("profile", "remote"),
+];
 
 /// Flags of `spec` that only some consumers have a use for.
 const SERVING: [(&str, &[Consumer]); 6] = [
