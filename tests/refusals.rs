@@ -551,6 +551,16 @@ fn check_tells_the_machine_from_the_function() {
     let load = ["check", "--load"];
     let failed = run(fnscaffold(directory.path(), &load).env("PATH", directory.path())).expect(3);
     assert!(failed.stdout.contains("FN0503"), "{}", failed.stdout);
+    // As every failure is told.
+    for (flags, code, error) in [(&[][..], 1, "FN0602"), (&["--load"], 3, "FN0602")] {
+        let arguments = [&["check", "--format", "json"], flags].concat();
+        let failed = run(fnscaffold(directory.path(), &arguments).env("PATH", directory.path())).expect(code);
+        let document: Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!((&document["ok"], &document["error"]["code"]), (&Value::from(false), &Value::from(error)));
+    }
+    run(&mut fnscaffold(directory.path(), &["pack"])).expect(0);
+    let done = run(&mut fnscaffold(directory.path(), &["check", "--format", "json"])).expect(0);
+    assert!(!done.stdout.contains("\"error\":"), "{}", done.stdout);
 }
 
 #[test]
@@ -573,6 +583,10 @@ fn init_says_errors_also_when_quiet_and_where_to_go_on() {
     let none = ["-C", "none", "init", "--lang", "js", "--entrypoint", "index.main", "-q"];
     let refused = run(&mut fnscaffold(directory.path(), &none)).expect(1);
     assert!(refused.stderr.contains("FN0302"), "{}", refused.stderr);
+    let none = ["-C", "none", "init", "--force", "--lang", "js", "--entrypoint", "index.main", "--json"];
+    let refused = run(&mut fnscaffold(directory.path(), &none)).expect(1);
+    let document: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!(document["error"]["code"], "FN0302");
 }
 
 #[test]

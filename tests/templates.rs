@@ -135,6 +135,7 @@ fn samples_that_are_kept_are_held_true() {
     let json = render(&["--check", "--format", "json"]).expect(1);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json["ok"].as_bool(), json["drift"].as_array().map(Vec::len)), (Some(false), Some(3)));
+    assert_eq!(json["error"]["code"], "FN0803");
     render(&["--force"]).expect(0);
     assert!(render(&["--check"]).expect(1).stdout.contains("extra.txt"), "nobody else's file is removed");
     write(&sample, "extra.txt", "");

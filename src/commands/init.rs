@@ -207,13 +207,17 @@ fn report(
 ) -> Result<()> {
     let terminal: &Terminal = &context.terminal;
     if terminal.format != Format::Text {
-        return terminal.say_json(&json!({
+        let mut document = json!({
             "ok": ok,
             "dryRun": context.dry_run,
             "path": manifest::FILE,
             "answers": answers.to_map(),
             "findings": findings,
-        }));
+        });
+        if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+            document["error"] = json!(error);
+        }
+        return terminal.say_json(&document);
     }
     if terminal.quiet {
         // Only errors are said then.

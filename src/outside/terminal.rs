@@ -252,7 +252,12 @@ impl Terminal {
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>], prefix: &str) -> Result<()> {
         match self.format {
             Format::Json | Format::Junit => {
-                return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
+                let mut document = serde_json::json!({ "ok": ok, "findings": findings });
+                let worst = findings.iter().rev().max_by_key(|finding| finding.severity);
+                if let Some(worst) = worst.filter(|_| !ok) {
+                    document["error"] = serde_json::json!(worst);
+                }
+                return self.say_json(&document);
             }
             Format::Sarif => return self.say_json(&sarif::log(findings, prefix)),
             Format::Text => {}

@@ -97,12 +97,25 @@ impl Render {
         let paths: BTreeSet<_> = wanted.keys().chain(standing.keys()).collect();
         let differing: Vec<_> =
             paths.into_iter().filter(|path| standing.get(*path) != wanted.get(*path)).collect();
+        let files = if differing.len() == 1 {
+            "1 file differs".to_owned()
+        } else {
+            format!("{} files differ", differing.len())
+        };
+        let problem = finding::TEMPLATE_DRIFT
+            .finding(format!("{files} from what the templates make"))
+            .fix("write them anew without --check, with --force; remove what no template makes")
+            .at(self.output.display().to_string());
         if terminal.format != Format::Text {
             let drift: Vec<_> = differing
                 .iter()
                 .map(|path| json!({ "path": path, "diff": diff(path, standing.get(*path), wanted.get(*path)) }))
                 .collect();
-            terminal.say_json(&json!({ "ok": differing.is_empty(), "drift": drift }))?;
+            let mut document = json!({ "ok": differing.is_empty(), "drift": drift });
+            if !differing.is_empty() {
+                document["error"] = json!(problem);
+            }
+            terminal.say_json(&document)?;
         }
         for path in &differing {
             for line in diff(path, standing.get(*path), wanted.get(*path)).lines() {
@@ -113,17 +126,7 @@ impl Render {
             terminal.note(&format!("`{}` is what the templates make", self.output.display()));
             return Ok(Exit::Done);
         }
-        let files = if differing.len() == 1 {
-            "1 file differs".to_owned()
-        } else {
-            format!("{} files differ", differing.len())
-        };
-        terminal.warn_in_text(
-            &finding::TEMPLATE_DRIFT
-                .finding(format!("{files} from what the templates make"))
-                .fix("write them anew without --check, with --force; remove what no template makes")
-                .at(self.output.display().to_string()),
-        );
+        terminal.warn_in_text(&problem);
         Ok(Exit::Findings)
     }
 }
