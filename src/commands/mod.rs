@@ -109,7 +109,10 @@ fn with_common(verb: Command) -> Command {
         program.get_arguments().filter(|flag| verb.get_arguments().all(|own| own.get_id() != flag.get_id()));
     // Only a verb that has verbs below it has somebody to hand them down to.
     let is_handed_down = verb.has_subcommands();
-    let flags: Vec<_> = flags.map(|flag| flag.clone().global(is_handed_down)).collect();
+    // Behind the verb's own, also where they stand in one list, as in the manual's synopsis.
+    let flags =
+        flags.zip(100..).map(|(flag, place)| flag.clone().global(is_handed_down).display_order(place));
+    let flags: Vec<_> = flags.collect();
     verb.args(flags)
 }
 
