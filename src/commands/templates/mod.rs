@@ -151,12 +151,9 @@ fn questions(template: &Template) -> Vec<(&'static str, String, Option<String>)>
 fn describe(terminal: &Terminal, template: &Template) -> Result<()> {
     let questions = questions(template);
     let mut required = vec![answers::LANG.key, answers::MODE.key];
-    required.extend(
-        questions
-            .iter()
-            .find(|(key, _, default)| *key == "runtime" && default.is_none())
-            .map(|(key, ..)| *key),
-    );
+    if questions.iter().any(|(key, _, default)| *key == "runtime" && default.is_none()) {
+        required.push("runtime");
+    }
     if terminal.format == Format::Text {
         terminal.say(&format!("{}: {}", template.name, template.facts.about))?;
         for (key, allowed, default) in questions {
