@@ -56,16 +56,15 @@ pub fn main() -> ExitCode {
 fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut program = ManuallyDrop::new(Cli::command());
     let mut matches = program.try_get_matches_from_mut(line)?;
+    let verb = matches.subcommand_name().unwrap_or_default().to_owned();
     let mut read = || {
-        let mut common = Common::from_arg_matches_mut(&mut matches)?;
-        let mut level = &matches;
-        while let Some((_, verb)) = level.subcommand() {
-            common.hear(verb);
-            level = verb;
-        }
+        let common = Common::read(&mut matches)?;
         Ok(Cli { common, verb: Verb::from_arg_matches_mut(&mut matches)? })
     };
-    read().map_err(|error: clap::Error| error.format(&mut program))
+    read().map_err(|error: clap::Error| match program.find_subcommand_mut(verb) {
+        Some(verb) => error.format(verb),
+        None => error,
+    })
 }
 
 /// Help and version are results; anything else that clap says is wrong usage.
@@ -73,7 +72,7 @@ fn refuse(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A reader that has gone away has seen enough.
-            let _ = terminal::say_help(&error.render());
+            let _ = terminal::say_usage(&error.render(), true);
             Exit::Done
         }
         _ if terminal::json_is_asked_for() => {
@@ -81,7 +80,7 @@ fn refuse(error: &clap::Error) -> Exit {
             Exit::Usage
         }
         _ => {
-            let _ = error.print();
+            let _ = terminal::say_usage(&error.render(), false);
             Exit::Usage
         }
     }

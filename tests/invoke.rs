@@ -236,6 +236,7 @@ fn variables_give_way_to_flags() {
                 r#"["POST","x",{"a":"2","b":"3"}]"#,
             ),
             (&[("FNSCAFFOLD_SET", "a=b")], &["--query", "c=d"], r#"["GET","",{"c":"d"}]"#),
+            (&[("FNSCAFFOLD_TAG", "stable")], &["--query", "c=d"], r#"["GET","",{"c":"d"}]"#),
             (&[("FNSCAFFOLD_DATA", "{}"), ("FNSCAFFOLD_QUERY", "c=d")], &[], r#"["POST","{}",{"c":"d"}]"#),
         ] {
             let run = run(variables, arguments).expect(0);
@@ -250,6 +251,8 @@ fn variables_give_way_to_flags() {
                 "--event-template cannot be used with --query",
             ),
             (&[], &["--set", "a=b"], "--set means nothing without --event-template"),
+            (&[], &["--tag", "stable"], "--tag means nothing without --remote"),
+            (&[], &["--folder-id", "b1g"], "--folder-id means nothing without --remote"),
             (
                 &[("FNSCAFFOLD_EVENT", "event.json"), ("FNSCAFFOLD_DATA", "x")],
                 &[],

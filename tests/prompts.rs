@@ -19,7 +19,10 @@ const DOWN: &str = "\x1b[B";
 const SECONDS: u64 = 20;
 
 fn start(directory: &Path, arguments: &[&str]) -> PtySession {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fnscaffold"));
+    start_in(directory, Command::new(env!("CARGO_BIN_EXE_fnscaffold")), arguments)
+}
+
+fn start_in(directory: &Path, mut command: Command, arguments: &[&str]) -> PtySession {
     command.args(arguments).current_dir(directory).env_remove("CI").env("TERM", "xterm").env("NO_COLOR", "1");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FNSCAFFOLD_")) {
         command.env_remove(name);
@@ -162,10 +165,29 @@ fn leaving_at_any_prompt_leaves_nothing() {
             let mut exchange: Vec<_> = prompts[..last].iter().map(|prompt| (*prompt, "\r")).collect();
             exchange.push((prompts[last], key));
             converse(&mut session, &exchange);
-            assert_eq!(exit_code(&mut session), 130, "{} {key:?}", prompts[last]);
+            let rest = session.exp_eof().unwrap();
+            let ended = session.process().wait().unwrap();
+            assert!(matches!(ended, WaitStatus::Exited(_, 130)), "{} {key:?}: {ended:?}", prompts[last]);
+            let shows_cursor = key == "\x1b" || rest.contains("\x1b[?25h");
+            assert!(shows_cursor, "{} {key:?}: {rest:?}", prompts[last]);
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{} {key:?}", prompts[last]);
         }
     }
+}
+
+/// One that wraps would stay behind whenever another is marked.
+#[test]
+fn choices_are_as_short_as_the_terminal_is_narrow() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "stty cols 30 rows 20 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_fnscaffold")]);
+    let mut session = start_in(directory.path(), shell, &["new", "my-app", "--lang", "js"]);
+    converse(&mut session, &[("IAM token from", "\r"), ("Runtime", "\x03")]);
+    let choices = session.exp_eof().unwrap();
+    // Of bytes, and the dots that stand for the rest have three.
+    let longest =
+        choices.lines().filter(|line| line.contains("nodejs")).map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest < 33), "{choices:?}");
 }
 
 #[test]

@@ -496,6 +496,100 @@ fn what_is_missing_or_possible_is_told_as_json_too() {
 }
 
 #[test]
+fn a_format_that_only_another_verb_has_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, message) in [
+        (&["runtimes", "--format", "sarif"][..], "--format sarif is for `check`"),
+        (&["--format", "junit", "check"], "--format junit is for `invoke`"),
+        (&["spec", "diff", "a", "b", "--format", "sarif"], "--format sarif is for `check`"),
+    ] {
+        let refused = run(&mut fnscaffold(directory.path(), arguments)).expect(2);
+        let document: Value = serde_json::from_str(&refused.stdout).unwrap();
+        assert!(document["error"]["message"].as_str().unwrap().starts_with(message), "{document}");
+    }
+    let listed = run(fnscaffold(directory.path(), &["runtimes"]).env("FNSCAFFOLD_FORMAT", "sarif")).expect(0);
+    assert!(listed.stdout.starts_with("ID "), "a variable gives way: {}", listed.stdout);
+    // Where nothing is refused, JSON is what was asked for.
+    for verb in [&["completions", "bash"][..], &["man"], &["man", "spec", "diff"]] {
+        let said = run(fnscaffold(directory.path(), verb).env("FNSCAFFOLD_FORMAT", "json")).expect(0);
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert!(document["text"].as_str().unwrap().contains("fnscaffold"), "{document}");
+    }
+}
+
+#[test]
+fn a_variable_that_asks_for_a_report_gives_way_to_the_list() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    let listed =
+        run(fnscaffold(directory.path(), &["pack", "--list"]).env("FNSCAFFOLD_REPORT", "html")).expect(0);
+    assert_eq!(listed.stdout, "index.js\nlib/a.js\n");
+    let refused = run(&mut fnscaffold(directory.path(), &["pack", "--list", "--report"])).expect(2);
+    assert!(refused.stderr.contains("--list cannot be used with --report"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Usage: fnscaffold pack [OPTIONS]"), "{}", refused.stderr);
+}
+
+#[test]
+fn colors_are_heard_also_where_the_command_line_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let is_colored = |arguments: &[&str]| {
+        let said =
+            run(fnscaffold(directory.path(), arguments).env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR"));
+        (said.stdout + &said.stderr).contains('\x1b')
+    };
+    for line in [&["new", "--help"][..], &["no-such-verb"]] {
+        assert!(is_colored(line), "{line:?}");
+        assert!(!is_colored(&[&["--color", "never"], line].concat()), "{line:?}");
+        assert!(!is_colored(&[&["--color=never"], line].concat()), "{line:?}");
+    }
+}
+
+#[test]
+fn check_tells_the_machine_from_the_function() {
+    let directory = tempfile::tempdir().unwrap();
+    packed_before(directory.path());
+    let load = ["check", "--load"];
+    let failed = run(fnscaffold(directory.path(), &load).env("PATH", directory.path())).expect(3);
+    assert!(failed.stdout.contains("FN0503"), "{}", failed.stdout);
+    // As every failure is told.
+    for (flags, code, error) in [(&[][..], 1, "FN0602"), (&["--load"], 3, "FN0602")] {
+        let arguments = [&["check", "--format", "json"], flags].concat();
+        let failed = run(fnscaffold(directory.path(), &arguments).env("PATH", directory.path())).expect(code);
+        let document: Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!((&document["ok"], &document["error"]["code"]), (&Value::from(false), &Value::from(error)));
+    }
+    run(&mut fnscaffold(directory.path(), &["pack"])).expect(0);
+    let done = run(&mut fnscaffold(directory.path(), &["check", "--format", "json"])).expect(0);
+    assert!(!done.stdout.contains("\"error\":"), "{}", done.stdout);
+}
+
+#[test]
+fn a_function_is_written_into_an_empty_directory_however_it_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("here")).unwrap();
+    let new = ["new", "--lang", "js", "--mode", "context", "-q", "-o"];
+    run(&mut fnscaffold(directory.path(), &[&["-C", "here"], &new[..], &["."]].concat())).expect(0);
+    run(&mut fnscaffold(directory.path(), &[&new[..], &["there/."]].concat())).expect(0);
+    assert_eq!(state(&directory.path().join("here")).len(), state(&directory.path().join("there")).len());
+}
+
+#[test]
+fn init_says_errors_also_when_quiet_and_where_to_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[("code/index.js", "exports.main = async (event, context) => 1;\n")]);
+    fs::create_dir(directory.path().join("none")).unwrap();
+    let adopted = run(&mut fnscaffold(directory.path(), &["-C", "code", "init"])).expect(0);
+    assert!(adopted.stderr.contains("\n  cd code\n  fnscaffold pack"), "{}", adopted.stderr);
+    let none = ["-C", "none", "init", "--lang", "js", "--entrypoint", "index.main", "-q"];
+    let refused = run(&mut fnscaffold(directory.path(), &none)).expect(1);
+    assert!(refused.stderr.contains("FN0302"), "{}", refused.stderr);
+    let none = ["-C", "none", "init", "--force", "--lang", "js", "--entrypoint", "index.main", "--json"];
+    let refused = run(&mut fnscaffold(directory.path(), &none)).expect(1);
+    let document: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!(document["error"]["code"], "FN0302");
+}
+
+#[test]
 fn what_force_leaves_beside_a_new_function_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let new = |lang: &str, more: &[&str]| {

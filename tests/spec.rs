@@ -156,6 +156,30 @@ fn evaluated(directory: &Path, text: &str) -> Value {
 }
 
 #[test]
+fn variables_that_a_format_has_no_use_for_give_way() {
+    let function = function("small.toml");
+    let spec = |variables: &[&str], arguments: &[&str]| {
+        let arguments = [&["-C", "my-app", "spec", "--format"], arguments].concat();
+        let variables = variables.iter().map(|name| (format!("FNSCAFFOLD_{name}"), "given"));
+        run(fnscaffold(function.path(), &arguments).envs(variables))
+    };
+    for (variables, arguments, taken) in [
+        (&["FOLDER_ID", "BUCKET"][..], &["rest"][..], false),
+        (&["FUNCTION_ID", "FOLDER_ID", "BUCKET", "OBJECT"], &["serverless"], false),
+        (&["OBJECT"], &["rest", "--content"], false),
+        (&["BUCKET"], &["rest", "--object", "x.zip"], true),
+        (&["BUCKET", "OBJECT"], &["rest"], true),
+        (&["BUCKET", "OBJECT"], &["github"], true),
+        (&["FOLDER_ID"], &["terraform"], true),
+    ] {
+        let said = spec(variables, arguments).expect(0).stdout;
+        assert_eq!(said.contains("given"), taken, "{variables:?}, {arguments:?}: {said}");
+    }
+    spec(&[], &["rest", "--bucket", "b"]).expect(2);
+    spec(&["OBJECT"], &["github", "--object", "o"]).expect(2);
+}
+
+#[test]
 fn workflows_pass_the_schema_and_name_inputs_of_the_action() {
     let table: Value = serde_json::from_slice(&fs::read(data("action.json")).unwrap()).unwrap();
     for manifest in ["everything.toml", "small.toml"] {

@@ -57,8 +57,21 @@ fn a_template_of_ones_own_is_used_like_a_built_in_one() {
     run(&mut fnscaffold(&function, &["verify"])).expect(0);
     let entries = run(&mut fnscaffold(&function, &["pack", "--list"])).expect(0).stdout;
     assert_eq!(entries, "data/raw.txt\nhello.py\n");
+    let describe = ["templates", "describe", "python/hello", "--template", "mine"];
+    let described = run(&mut fnscaffold(directory.path(), &describe)).expect(0).stdout;
+    assert!(
+        described.contains("python314 [required]"),
+        "`new` takes another when none is named: {described}"
+    );
+    fs::write(directory.path().join("mine/python/hello/x.bin"), [0x1b, 0xff]).unwrap();
+    let show = ["templates", "show", "python/hello", "--template", "mine"];
+    let shown = run(&mut fnscaffold(directory.path(), &show)).expect(0).stdout;
+    assert!(shown.contains("--- python/hello/x.bin\n2 B, not UTF-8\n"), "{shown}");
     let list = run(&mut fnscaffold(directory.path(), &["templates", "list", "--template", "mine"])).expect(0);
     assert!(list.stdout.contains("python/hello") && !list.stdout.contains("nodejs"), "{}", list.stdout);
+    let guides = ["new", "abc", "--lang", "py", "--mode", "context", "--template", "mine"];
+    let refused = run(&mut fnscaffold(directory.path(), &guides)).expect(2).stderr;
+    assert!(refused.contains("fix: --runtime takes python3"), "{refused}");
     // What it does not cover is said.
     let other = ["new", "abc", "--lang", "js", "--mode", "api", "--template", "mine"];
     assert!(run(&mut fnscaffold(directory.path(), &other)).expect(2).stderr.contains("FN0802"));
@@ -122,6 +135,7 @@ fn samples_that_are_kept_are_held_true() {
     let json = render(&["--check", "--format", "json"]).expect(1);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((json["ok"].as_bool(), json["drift"].as_array().map(Vec::len)), (Some(false), Some(3)));
+    assert_eq!(json["error"]["code"], "FN0803");
     render(&["--force"]).expect(0);
     assert!(render(&["--check"]).expect(1).stdout.contains("extra.txt"), "nobody else's file is removed");
     write(&sample, "extra.txt", "");
@@ -132,6 +146,37 @@ fn samples_that_are_kept_are_held_true() {
     // Samples in version control lack dist/, which their .gitignore names.
     fs::remove_dir_all(sample.join("dist")).unwrap();
     render(&["--check"]).expect(1);
+}
+
+#[test]
+fn samples_that_were_not_asked_for_are_not_judged() {
+    let directory = tempfile::tempdir().unwrap();
+    let render = |more: &[&str]| {
+        run(&mut fnscaffold(directory.path(), &[&["templates", "render", "-o", "samples"], more].concat()))
+    };
+    let some = ["--runtime", "nodejs22", "--no-pack"];
+    render(&some).expect(0);
+    render(&["--runtime", "python314", "--no-pack", "--force"]).expect(0);
+    render(&[&some[..], &["--check"]].concat()).expect(0);
+    write(directory.path(), "samples/nodejs/api/nodejs22/extra.txt", "nobody's\n");
+    render(&[&some[..], &["--check"]].concat()).expect(1);
+    let all = render(&["--check", "--no-pack"]).expect(1).stdout;
+    assert!(all.contains("+++ b/python/api/python37/index.py"), "--check alone means all: {all}");
+}
+
+#[test]
+fn nothing_to_render_or_to_test_is_no_success() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "empty/python.txt", "");
+    for arguments in [
+        &["list", "--template", "empty"][..],
+        &["test", "--template", "empty"],
+        &["test", "--lang", "python", "--runtime", "nodejs22"],
+        &["render", "--lang", "python", "--runtime", "nodejs22", "-o", "samples"],
+    ] {
+        let refused = run(&mut fnscaffold(directory.path(), &[&["templates"], arguments].concat())).expect(2);
+        assert!(refused.stderr.contains("FN080"), "{}", refused.stderr);
+    }
 }
 
 #[test]

@@ -56,10 +56,13 @@ fn npm_packages_stand_in_for_package_json() {
     function.run(1, &["check"]);
     function.run(0, &["pack", "--vendor"]);
     assert!(function.entries().contains(&"package.json".to_owned()));
+    let workflow = ["spec", "--format", "github", "--workflow"];
+    assert!(function.run(0, &workflow).stdout.contains("fnscaffold -C . pack --vendor\n"));
     function.run(0, &["check", "--load"]);
     // And back again, as the platform would install it.
     function.run(0, &["pack"]);
     assert_eq!(function.entries(), ["index.js", "package.json"]);
+    assert!(function.run(0, &workflow).stdout.contains("fnscaffold -C . pack\n"));
     function.run(0, &["verify"]);
 }
 

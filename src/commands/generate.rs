@@ -2,10 +2,12 @@
 
 use clap::Args;
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::commands::Context;
 use crate::model::finding::{Exit, Result};
 use crate::model::schema::{self, SchemaName};
+use crate::outside::terminal::Format;
 
 #[derive(Debug, Args)]
 pub struct Schema {
@@ -21,8 +23,8 @@ pub struct Completions {
 
 #[derive(Debug, Args)]
 pub struct Man {
-    /// The verb whose page is wanted; without one, the program's
-    verb: Option<String>,
+    /// The verb whose page is wanted, as `pack` or `spec diff`; without one, the program's
+    verb: Vec<String>,
 }
 
 impl Schema {
@@ -36,31 +38,39 @@ impl Completions {
     pub fn run(self, context: &Context, mut program: clap::Command) -> Result<Exit> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "fnscaffold", &mut script);
-        context.terminal.say_bytes(&script)?;
-        Ok(Exit::Done)
+        say(context, &script)
     }
 }
 
 impl Man {
     pub fn run(self, context: &Context, mut program: clap::Command) -> Result<Exit> {
         program.build();
-        let command = match &self.verb {
-            None => program,
-            Some(verb) => find(&program, verb)?,
-        };
+        let source = format!("fnscaffold {}", program.get_version().unwrap_or_default());
+        let command = self.verb.iter().try_fold(program, |above, verb| find(&above, verb))?;
         let mut page = Vec::new();
         // Writing into memory does not fail.
-        let _ = clap_mangen::Man::new(command).render(&mut page);
-        context.terminal.say_bytes(&page)?;
-        Ok(Exit::Done)
+        let _ = clap_mangen::Man::new(command).source(source).render(&mut page);
+        say(context, &page)
     }
+}
+
+fn say(context: &Context, text: &[u8]) -> Result<Exit> {
+    if context.terminal.format == Format::Text {
+        context.terminal.say_bytes(text)?;
+    } else {
+        context.terminal.say_json(&json!({ "ok": true, "text": String::from_utf8_lossy(text) }))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn find(program: &clap::Command, verb: &str) -> Result<clap::Command> {
     program.find_subcommand(verb).cloned().ok_or_else(|| {
         let verbs: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();
-        crate::model::finding::UNKNOWN_NAME
-            .finding(format!("there is no verb `{verb}`"))
-            .fix(format!("take one of {}", verbs.join(", ")))
+        crate::model::finding::UNKNOWN_NAME.finding(format!("there is no verb `{verb}`")).fix(
+            match verbs.as_slice() {
+                [] => format!("`{}` has none", program.get_name()),
+                _ => format!("take one of {}", verbs.join(", ")),
+            },
+        )
     })
 }

@@ -66,12 +66,7 @@ impl Init {
         }
         let mut findings = rules::judge_entrypoint(&code, answers.runtime, &answers.entrypoint);
         if !runtime_chosen && !answers.runtime.supported {
-            let (id, latest) = (answers.runtime.id, answers.runtime.lang.latest_runtime().id);
-            findings.push(
-                finding::RUNTIME_UNSUPPORTED.finding(format!(
-                    "the platform no longer supports {id}; --runtime latest gives {latest}"
-                )),
-            );
+            findings.push(rules::unsupported(answers.runtime));
         }
         let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
         report(context, &answers, &text, ok, &findings)?;
@@ -212,18 +207,21 @@ fn report(
 ) -> Result<()> {
     let terminal: &Terminal = &context.terminal;
     if terminal.format != Format::Text {
-        return terminal.say_json(&json!({
+        let mut document = json!({
             "ok": ok,
             "dryRun": context.dry_run,
             "path": manifest::FILE,
             "answers": answers.to_map(),
             "findings": findings,
-        }));
+        });
+        if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
+            document["error"] = json!(error);
+        }
+        return terminal.say_json(&document);
     }
     if terminal.quiet {
-        return Ok(());
-    }
-    if context.dry_run {
+        // Only errors are said then.
+    } else if context.dry_run {
         terminal.say(text.trim_end())?;
         terminal.note("nothing was written: --dry-run");
     } else {
@@ -234,7 +232,11 @@ fn report(
         terminal.warn(problem);
     }
     if !context.dry_run {
-        terminal.note("\nNext:\n  fnscaffold pack --list\n  fnscaffold pack\n  fnscaffold check");
+        terminal.note("\nNext:");
+        if !disk::is_current_directory(&context.directory) {
+            terminal.note(&format!("  cd {}", shell_words::quote(&context.directory.to_string_lossy())));
+        }
+        terminal.note("  fnscaffold pack --list\n  fnscaffold pack\n  fnscaffold check");
     }
     Ok(())
 }

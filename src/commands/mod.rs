@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::commands::deferred::Deferred;
 use crate::model::finding::{self, Exit, Result};
@@ -108,13 +109,51 @@ fn with_common(verb: Command) -> Command {
         program.get_arguments().filter(|flag| verb.get_arguments().all(|own| own.get_id() != flag.get_id()));
     // Only a verb that has verbs below it has somebody to hand them down to.
     let is_handed_down = verb.has_subcommands();
-    let flags: Vec<_> = flags.map(|flag| flag.clone().global(is_handed_down)).collect();
+    // Behind the verb's own, also where they stand in one list, as in the manual's synopsis.
+    let flags =
+        flags.zip(100..).map(|(flag, place)| flag.clone().global(is_handed_down).display_order(place));
+    let flags: Vec<_> = flags.collect();
     verb.args(flags)
 }
 
+/// Formats that only one verb has.
+const OWN_FORMATS: [(Format, &str, &str); 2] =
+    [(Format::Sarif, "sarif", "check"), (Format::Junit, "junit", "invoke")];
+
 impl Common {
+    /// # Errors
+    /// For a flag that is wrong, or a format that the verb does not have; where a variable says that, it gives
+    /// way.
+    pub fn read(matches: &mut ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let is_variable = matches.value_source("format") == Some(ValueSource::EnvVariable);
+        let mut common = Self::from_arg_matches_mut(matches)?;
+        let verb = matches.subcommand_name().unwrap_or_default();
+        if is_variable && common.foreign_format(verb).is_some() {
+            common.format = Output::Said(Format::Text);
+        }
+        let mut level = &*matches;
+        while let Some((_, below)) = level.subcommand() {
+            common.hear(below);
+            level = below;
+        }
+        match common.foreign_format(verb) {
+            None => Ok(common),
+            Some((format, owner)) => {
+                let message = format!("--format {format} is for `{owner}`: `{verb}` writes text or json");
+                Err(clap::Error::raw(ErrorKind::InvalidValue, message))
+            }
+        }
+    }
+
+    /// The format, and the verb that has it, where that is not this one.
+    fn foreign_format(&self, verb: &str) -> Option<(&'static str, &'static str)> {
+        let Output::Said(said) = self.format else { return None };
+        let (_, format, owner) = OWN_FORMATS.into_iter().find(|(format, ..)| *format == said)?;
+        (owner != verb).then_some((format, owner))
+    }
+
     /// What is said behind the name of a verb counts more than what is said before it.
-    pub fn hear(&mut self, verb: &ArgMatches) {
+    fn hear(&mut self, verb: &ArgMatches) {
         fn said<T: Clone + Send + Sync + 'static>(verb: &ArgMatches, flag: &str) -> Option<T> {
             let is_said = verb.value_source(flag) == Some(ValueSource::CommandLine);
             verb.get_one(flag).filter(|_| is_said).cloned()

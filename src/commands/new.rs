@@ -13,6 +13,7 @@ use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::mode::Mode;
 use crate::model::package::DIST_FILES;
 use crate::model::project::{DIST, Project};
+use crate::model::rules;
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings;
 use crate::model::template::Templates;
@@ -122,7 +123,8 @@ impl New {
             return print_answers(terminal, &answers);
         }
         let shown = output.map_or_else(|| PathBuf::from(&answers.name), Path::to_owned);
-        let target = context.directory.join(&shown);
+        // Without the dots that the system takes no new directory for.
+        let target: PathBuf = context.directory.join(&shown).components().collect();
         let overwritten = in_the_way(&target, &shown, context.force)?;
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
@@ -236,7 +238,7 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
         format!("the directory `{}` is not empty", shown.display()),
         "take another NAME or -o DIR, or overwrite what `new` writes with --force",
     )
-    .why(format!("in the way: {}", few(&names))))
+    .why(format!("in the way: {}", finding::few(&names))))
 }
 
 /// Files that stand in `target` already and that an archive of `project` alone does not have.
@@ -249,19 +251,12 @@ fn not_packed(target: &Path, project: &Project) -> Vec<String> {
     paths.filter(|path| !project.files.contains_key(path)).collect()
 }
 
-/// The first of them, and how many more there are.
-fn few(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
-}
-
 fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
     let (dist, sources): (Vec<_>, Vec<_>) = project
         .files
         .iter()
         .partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
-    if disk::can_be_replaced(target) {
+    if disk::is_free(target) {
         let stage = Stage::beside(target)?;
         for (path, bytes) in dist.into_iter().chain(sources) {
             stage.write(path, bytes)?;
@@ -327,7 +322,7 @@ impl Made {
         if !self.not_packed.is_empty() {
             terminal.note(&format!(
                 "not in the archive, as they were here before: {}; `fnscaffold pack` packs them too",
-                few(&self.not_packed)
+                finding::few(&self.not_packed)
             ));
         }
         for problem in self.remarks() {
@@ -361,11 +356,7 @@ impl Made {
         let runtime = self.answers.runtime;
         let mut remarks = Vec::new();
         if !self.answers.runtime_chosen && !runtime.supported {
-            let latest = runtime.lang.latest_runtime().id;
-            remarks.push(finding::RUNTIME_UNSUPPORTED.finding(format!(
-                "{} is the guide's runtime, which the platform no longer supports; --runtime latest gives {latest}",
-                runtime.id
-            )));
+            remarks.push(rules::unsupported(runtime));
         }
         match &self.answers.service_account_id {
             None => remarks.push(finding::SERVICE_ACCOUNT_MISSING.finding(

@@ -44,8 +44,7 @@ pub struct Pack {
         env = "FNSCAFFOLD_REPORT",
         hide_env = true,
         num_args = 0..=1,
-        default_missing_value = "text",
-        conflicts_with = "list"
+        default_missing_value = "text"
     )]
     report: Option<ReportForm>,
     /// How hard to compress

@@ -1,5 +1,6 @@
 //! `spec`: the version for another consumer; two versions compared; a version of another tool taken over.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{EnumValueParser, TypedValueParser};
@@ -8,8 +9,9 @@ use serde_json::json;
 
 use crate::commands::allowing::AllowArgs;
 use crate::commands::{Context, Output};
+use crate::model::archive::Content;
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
-use crate::model::manifest::{self, Lines};
+use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::package::judge_archive_size;
 use crate::model::project::{DIST, MANIFEST_SCHEMA};
 use crate::model::rules;
@@ -126,7 +128,6 @@ impl Spec {
     }
 
     fn write(&self, consumer: Consumer, context: &Context) -> Result<Exit> {
-        self.judge_flags(consumer)?;
         let judging =
             Judging { directory: &context.directory, allow_secret: &self.secrets.allow_secret, load: None };
         if let Some(problem) =
@@ -147,6 +148,7 @@ impl Spec {
             bucket: self.bucket.clone(),
             object: self.object.clone(),
             workflow: self.workflow,
+            vendored: consumer == Consumer::Github && is_vendored(context, &manifest, &standing)?,
         };
         let prefix = context.prefix();
         let subject =
@@ -171,43 +173,23 @@ impl Spec {
                 "it takes the secret YC_SA_JSON_CREDENTIALS, and without --folder-id the variable YC_FOLDER_ID",
             );
             if !self.workflow {
-                terminal.note(
-                    "dist/ must be there: `fnscaffold pack` before these steps makes the same bytes anew",
-                );
+                terminal.note(&format!(
+                    "dist/ must be there: `fnscaffold {}` before these steps makes the same bytes anew",
+                    choices.pack()
+                ));
             }
         }
         terminal.say_bytes(written.text.as_bytes())?;
         Ok(Exit::Done)
     }
+}
 
-    /// A flag that the format has no use for would be lost in silence.
-    fn judge_flags(&self, consumer: Consumer) -> Result<()> {
-        use Consumer::{Github, Rest, Terraform, Yc};
-        let flags: [(&str, bool, &[Consumer]); 6] = [
-            ("--function-id", self.function_id.is_some(), &[Rest, Yc]),
-            ("--folder-id", self.folder_id.is_some(), &[Yc, Terraform, Github]),
-            ("--content", self.content, &[Rest]),
-            ("--bucket", self.bucket.is_some(), &[Rest, Yc, Terraform, Github]),
-            ("--object", self.object.is_some(), &[Rest, Yc, Terraform]),
-            ("--workflow", self.workflow, &[Github]),
-        ];
-        for (flag, given, consumers) in flags {
-            if given && !consumers.contains(&consumer) {
-                let takers: Vec<_> = consumers.iter().map(|consumer| consumer.id()).collect();
-                return Err(finding::USAGE
-                    .finding(format!("{flag} has no meaning for --format {}", consumer.id()))
-                    .why(format!("it is for {}", takers.join(", ")))
-                    .fix(format!("remove {flag}")));
-            }
-        }
-        if self.bucket.is_some() != self.object.is_some() && consumer != Github {
-            return Err(finding::USAGE
-                .finding("--bucket and --object belong together")
-                .why("an archive in Object Storage is found by both")
-                .fix("give both or none"));
-        }
-        Ok(())
-    }
+/// What a fresh archive holds beyond the function directory are its dependencies.
+fn is_vendored(context: &Context, manifest: &Manifest, standing: &VersionSpec) -> Result<bool> {
+    let selection = disk::selection(&context.directory, manifest)?;
+    let own = disk::collect(&context.directory, &selection)?.files;
+    let own: BTreeSet<_> = own.iter().map(Content::path).collect();
+    Ok(standing.archive.entries.iter().any(|entry| !own.contains(entry.path.as_str())))
 }
 
 impl Diff {

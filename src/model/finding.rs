@@ -96,6 +96,17 @@ impl Rule {
     }
 }
 
+/// The first of the names, and how many more there are.
+pub fn few(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 10;
+    let first: Vec<_> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 impl Finding {
     #[must_use]
     pub fn why(mut self: Box<Self>, why: impl Into<String>) -> Box<Self> {

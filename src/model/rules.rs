@@ -18,9 +18,6 @@ use crate::model::version::{self, VersionSpec};
 use crate::model::wanted::Wanted;
 use crate::model::{javascript, python};
 
-/// How many names a finding lists before it counts the rest.
-const LISTED: usize = 5;
-
 /// How many files are looked at for what is wrong with them.
 const LIKELY: usize = 20;
 
@@ -40,7 +37,11 @@ pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
     }
     match parse_runtime(&version.runtime) {
         Err(problem) => add("version.runtime", problem),
-        Ok(runtime) if !runtime.supported => add("version.runtime", unsupported(runtime)),
+        Ok(runtime) if !runtime.supported => {
+            let why = "it gets no security fixes, and new versions of the function may be refused one day";
+            let fix = format!("take `{}`", runtime.lang.latest_runtime().id);
+            add("version.runtime", unsupported(runtime).why(why).fix(fix));
+        }
         Ok(_) => {}
     }
     if let Err(problem) = parse_memory(&version.memory) {
@@ -93,11 +94,11 @@ pub fn judge_manifest(manifest: &Manifest, lines: &Lines) -> Vec<Box<Finding>> {
     findings
 }
 
-fn unsupported(runtime: &Runtime) -> Box<Finding> {
+/// In the words of every verb.
+pub fn unsupported(runtime: &Runtime) -> Box<Finding> {
+    let (id, latest) = (runtime.id, runtime.lang.latest_runtime().id);
     finding::RUNTIME_UNSUPPORTED
-        .finding(format!("the platform no longer supports {}", runtime.id))
-        .why("it gets no security fixes, and new versions of the function may be refused one day")
-        .fix(format!("take `{}`", runtime.lang.latest_runtime().id))
+        .finding(format!("the platform no longer supports {id}; `new --runtime latest` takes {latest}"))
 }
 
 /// Entry point and dependencies, in the files that the platform would unpack.
@@ -203,12 +204,15 @@ pub fn judge_freshness(
     let absent = sources.iter().filter(|record| !packed.contains_key(record.path.as_str()));
     let left_over = archive.iter().filter(|record| !wanted.contains(record.path.as_str()));
     let lists = [
-        ("changed since", listed(changed)),
-        ("not in the archive", listed(absent)),
-        ("only in the archive", listed(left_over)),
+        ("changed since", paths(changed)),
+        ("not in the archive", paths(absent)),
+        ("only in the archive", paths(left_over)),
     ];
-    let why: Vec<_> =
-        lists.iter().filter_map(|(what, names)| Some(format!("{what}: {}", names.as_ref()?))).collect();
+    let why: Vec<_> = lists
+        .iter()
+        .filter(|(_, paths)| !paths.is_empty())
+        .map(|(what, paths)| format!("{what}: {}", finding::few(paths)))
+        .collect();
     (!why.is_empty()).then(|| {
         finding::ARCHIVE_STALE
             .finding(format!("`{path}` does not hold what the function directory holds"))
@@ -218,15 +222,8 @@ pub fn judge_freshness(
     })
 }
 
-/// The first of the records' names, and how many more there are.
-fn listed<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Option<String> {
-    let names: Vec<_> = records.map(|record| record.path.as_str()).collect();
-    let first = names.get(..names.len().min(LISTED))?.join(", ");
-    match names.len().saturating_sub(LISTED) {
-        _ if names.is_empty() => None,
-        0 => Some(first),
-        more => Some(format!("{first} and {more} more")),
-    }
+fn paths<'a>(records: impl Iterator<Item = &'a &'a Record>) -> Vec<&'a str> {
+    records.map(|record| record.path.as_str()).collect()
 }
 
 /// What is wrong with a version.json that is not that of function.toml and the archive.
@@ -352,12 +349,12 @@ mod tests {
         };
         assert!(judge(&archive, &archive).is_none());
         let mut sources = vec![record("a", "2"), record("b", "1")];
-        sources.extend((0..7).map(|number| record(&format!("new{number}"), "1")));
+        sources.extend((0..12).map(|number| record(&format!("new{number}"), "1")));
         let problem = judge(&archive, &sources).unwrap();
         assert_eq!(
             problem.why.as_deref(),
             Some(
-                "changed since: a\nnot in the archive: new0, new1, new2, new3, new4 and 2 more\nonly in the archive: old"
+                "changed since: a\nnot in the archive: new0, new1, new2, new3, new4, new5, new6, new7, new8, new9 and 2 more\nonly in the archive: old"
             )
         );
     }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::{
-    Context, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape,
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason,
+    Renderable, no_escape,
 };
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::answers::Defaults;
 use crate::model::archive;
 use crate::model::finding::{self, Finding, Result};
+use crate::model::manifest;
 use crate::model::mode::Mode;
+use crate::model::project::DIST;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::{parse_entrypoint, parse_memory, parse_runtime, parse_timeout};
+use crate::model::vendor::first_part;
 
 /// The ending of a file that is rendered, and loses it.
 const RENDERED: &str = ".hbs";
@@ -102,7 +106,11 @@ impl Templates {
             }
             match rest.split_once('/') {
                 Some((folder, file)) => {
-                    archive::check_path(file.strip_suffix(RENDERED).unwrap_or(file))?;
+                    let written = file.strip_suffix(RENDERED).unwrap_or(file);
+                    archive::check_path(written)?;
+                    if written == manifest::FILE || first_part(written) == DIST {
+                        return Err(invalid(&path, format!("`{written}` is written by fnscaffold itself")));
+                    }
                     folders.entry(format!("{lang}/{folder}")).or_default().insert(file.to_owned(), bytes);
                 }
                 None => match path.strip_suffix(".toml") {
@@ -123,6 +131,12 @@ impl Templates {
                 &format!("{name}.toml"),
                 format!("its folder, `{name}/`, is missing or empty"),
             ));
+        }
+        if templates.is_empty() {
+            return Err(finding::TEMPLATE_INVALID
+                .finding("there are no templates")
+                .why("a template is a folder such as `nodejs/NAME/`, with its facts beside it in `nodejs/NAME.toml`")
+                .fix("name the directory that holds `nodejs/` or `python/`"));
         }
         let mut taken = BTreeMap::new();
         for template in &templates {
@@ -149,9 +163,16 @@ impl Templates {
                 template.facts.mode == mode && template.facts.runtimes.iter().any(|id| id == runtime.id)
             })
             .ok_or_else(|| {
+                let of_mode =
+                    |template: &&Template| template.lang == runtime.lang && template.facts.mode == mode;
+                let others: Vec<_> =
+                    self.iter().filter(of_mode).flat_map(|template| &template.facts.runtimes).collect();
                 finding::TEMPLATE_MISSING
                     .finding(format!("no template is for mode {mode} on {}", runtime.id))
-                    .fix("`fnscaffold templates list` shows what there is")
+                    .fix(match others.as_slice() {
+                        [] => "`fnscaffold templates list` shows what there is".to_owned(),
+                        _ => format!("--runtime takes {}", finding::few(&others)),
+                    })
             })
     }
 
@@ -317,6 +338,8 @@ fn engine() -> Handlebars<'static> {
     let mut engine = Handlebars::new();
     engine.set_strict_mode(true);
     engine.register_escape_fn(no_escape);
+    engine.register_helper("if", Box::new(Condition { wanted: true }));
+    engine.register_helper("unless", Box::new(Condition { wanted: false }));
     for (helper, quote) in
         [("json", quote_json as fn(&str) -> String), ("js", quote_js), ("py", quote_py), ("toml", quote_toml)]
     {
@@ -329,18 +352,41 @@ fn engine() -> Handlebars<'static> {
                       _: &mut RenderContext<'_, '_>,
                       out: &mut dyn Output|
                       -> HelperResult {
-                    let value = call.param(0).filter(|value| !value.is_value_missing());
-                    let text = value.and_then(|value| value.value().as_str()).ok_or_else(|| {
-                        let name = call.param(0).and_then(|value| value.relative_path().cloned());
-                        RenderErrorReason::MissingVariable(Some(name.unwrap_or_default()))
-                    })?;
-                    out.write(&quote(text))?;
+                    out.write(&quote(text_of(call)?))?;
                     Ok(())
                 },
             ),
         );
     }
     engine
+}
+
+/// `if` and `unless`; the engine's own take an unknown variable for an empty one.
+struct Condition {
+    wanted: bool,
+}
+
+impl HelperDef for Condition {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        call: &Helper<'rc>,
+        engine: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let part = if text_of(call)?.is_empty() == self.wanted { call.inverse() } else { call.template() };
+        part.map_or(Ok(()), |part| part.render(engine, context, state, out))
+    }
+}
+
+/// The variable that a helper or a block is about.
+fn text_of<'a>(call: &'a Helper<'_>) -> std::result::Result<&'a str, RenderErrorReason> {
+    let value = call.param(0).filter(|value| !value.is_value_missing());
+    value.and_then(|value| value.value().as_str()).ok_or_else(|| {
+        let name = call.param(0).and_then(|value| value.relative_path().cloned());
+        RenderErrorReason::MissingVariable(Some(name.unwrap_or_default()))
+    })
 }
 
 fn quote_json(text: &str) -> String {
@@ -442,6 +488,8 @@ mod tests {
             (vec![("nodejs/a.toml", &both), ("nodejs/a/index.js", "")], "nodejs/a.toml", "twice"),
             (vec![("nodejs/a.toml", &other), ("nodejs/a/index.js", "")], "nodejs/a.toml", "another language"),
             (vec![("nodejs/a.txt", "")], "nodejs/a.txt", "neither"),
+            (vec![("nodejs/a/function.toml.hbs", "")], "nodejs/a/function.toml.hbs", "by fnscaffold itself"),
+            (vec![("nodejs/a/dist/x", "")], "nodejs/a/dist/x", "by fnscaffold itself"),
             (
                 vec![
                     ("nodejs/a.toml", good.as_str()),
@@ -465,14 +513,20 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_an_error_also_in_a_helper() {
-        for text in ["ok\n{{nmae}}", "ok\n{{json nmae}}", "ok\n{{#if"] {
+        for text in [
+            "ok\n{{nmae}}",
+            "ok\n{{json nmae}}",
+            "ok\n{{#if nmae}}{{/if}}",
+            "ok\n{{#unless nmae}}{{/unless}}",
+            "ok\n{{#if",
+        ] {
             let layout =
                 [("nodejs/a.toml", facts("['nodejs16']")), ("nodejs/a/index.js.hbs", text.to_owned())];
             let layout: Vec<_> = layout.iter().map(|(path, text)| (*path, text.as_str())).collect();
             let templates = Templates::from_files(files(&layout)).unwrap();
             let problem = templates.by_name("nodejs/a").unwrap().render(&VARIABLES).unwrap_err();
             assert_eq!((problem.rule.id, problem.line), ("FN0801", Some(2)), "{problem:?}");
-            assert!(text.contains("#if") || problem.why.as_ref().unwrap().contains("`nmae`"), "{problem:?}");
+            assert!(text.ends_with("#if") || problem.why.as_ref().unwrap().contains("`nmae`"), "{problem:?}");
         }
     }
 
@@ -499,7 +553,8 @@ mod tests {
         for (text, rendered) in [
             ("{{! don't (nest) }}{{name}} (\"[>*\")", "my-app (\"[>*\")"),
             ("\\{{ \"x\" }} {{~json name~}} .", "{{ \"x\" }}\"my-app\"."),
-            ("{{#if name}}{{function}}{{/if}}", "main"),
+            ("{{#if name}}{{function}}{{else}}.{{/if}}", "main"),
+            ("{{#unless name}}{{function}}{{else}}.{{/unless}}", "."),
         ] {
             assert_eq!(fill(&engine(), "a.hbs", text, &VARIABLES).unwrap(), rendered);
         }

@@ -481,17 +481,10 @@ pub fn list_directory(directory: &Path) -> Result<Option<Vec<String>>> {
     Ok(Some(names))
 }
 
-/// Whether a finished directory can take the place of `path` in one step: nothing is there, or an
-/// empty directory that nobody stands in and no link leads to.
-pub fn can_be_replaced(path: &Path) -> bool {
-    match fs::symlink_metadata(path) {
-        Err(_) => true,
-        Ok(metadata) => {
-            metadata.is_dir()
-                && !is_current_directory(path)
-                && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
-        }
-    }
+/// Whether a finished directory can take the place of `path` in one step. One that is there may be where a
+/// disk is mounted or somebody stands.
+pub fn is_free(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err()
 }
 
 /// The text of a file that was named as an argument, relative to `directory`; `-` is standard input. A mark
@@ -520,7 +513,11 @@ fn without_mark(text: &str) -> &str {
 /// [`finding::IO`], and those of [`Templates::from_files`].
 pub fn templates(directory: &Path) -> Result<Templates> {
     let of_a_language = |name: &str| Lang::ALL.iter().any(|lang| name.split('/').next() == Some(lang.id()));
-    Templates::from_files(tree(directory, Some(&finding::LINK_ESCAPES), of_a_language)?.read_all()?)
+    let files = tree(directory, Some(&finding::LINK_ESCAPES), of_a_language)?.read_all()?;
+    Templates::from_files(files).map_err(|problem| match problem.path {
+        None => problem.at(directory.display().to_string()),
+        Some(_) => problem,
+    })
 }
 
 /// Whether `path` is the directory that this process, and so the person's shell, stands in.

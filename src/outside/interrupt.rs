@@ -50,8 +50,10 @@ pub fn sweep() {
     }
 }
 
+/// Ends the process. Of the thread that hears signals and one that was waiting at a prompt, the first says
+/// how; the other waits for it.
 #[expect(clippy::exit, reason = "the main thread may be waiting at a prompt")]
-fn take_back() {
+pub fn take_back() -> ! {
     // Holding the lock keeps a writer from committing what is being taken back.
     let unfinished = unfinished();
     for directory in unfinished.iter() {

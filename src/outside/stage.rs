@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use crate::model::archive;
 use crate::model::finding::{self, Result};
 use crate::model::project::{DIST, WriteTo};
-use crate::outside::disk::{can_be_replaced, io_finding, open_if_there};
+use crate::outside::disk::{io_finding, is_free, open_if_there};
 use crate::outside::hold::Hold;
 use crate::outside::interrupt;
 
@@ -115,18 +115,15 @@ impl Stage {
     /// # Errors
     /// [`finding::EXISTS`] when something came to stand there meanwhile, [`finding::IO`] otherwise.
     pub fn become_directory(self, target: &Path) -> Result<()> {
-        interrupt::release(self.path(), || {
-            #[cfg(windows)]
-            let _ = fs::remove_dir(target);
-            fs::rename(self.path(), target)
-        })
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::AlreadyExists => finding::EXISTS
-                .finding(format!("`{}` exists", target.display()))
-                .at(target.display().to_string()),
-            _ => io_finding("write", target, &error),
+        interrupt::release(self.path(), || fs::rename(self.path(), target)).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::AlreadyExists => finding::EXISTS
+                    .finding(format!("`{}` exists", target.display()))
+                    .at(target.display().to_string()),
+                _ => io_finding("write", target, &error),
+            }
         })
     }
 
@@ -246,7 +243,7 @@ pub fn judge_dist(function_directory: &Path) -> Result<()> {
 /// # Errors
 /// Those of [`judge_dist`] and [`judge_parent`], and [`finding::EXISTS`] for what no file can replace.
 pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -> Result<()> {
-    if can_be_replaced(target) {
+    if is_free(target) {
         return judge_parent(target.parent().unwrap_or(target));
     }
     judge_parent(target)?;

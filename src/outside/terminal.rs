@@ -8,8 +8,10 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::ValueEnum;
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
+use dialoguer::console::{Term, truncate_str};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 use serde::Serialize;
@@ -250,7 +252,12 @@ impl Terminal {
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>], prefix: &str) -> Result<()> {
         match self.format {
             Format::Json | Format::Junit => {
-                return self.say_json(&serde_json::json!({ "ok": ok, "findings": findings }));
+                let mut document = serde_json::json!({ "ok": ok, "findings": findings });
+                let worst = findings.iter().rev().max_by_key(|finding| finding.severity);
+                if let Some(worst) = worst.filter(|_| !ok) {
+                    document["error"] = serde_json::json!(worst);
+                }
+                return self.say_json(&document);
             }
             Format::Sarif => return self.say_json(&sarif::log(findings, prefix)),
             Format::Text => {}
@@ -330,9 +337,12 @@ impl Terminal {
     pub fn select(&self, question: &str, choices: &[String], default: usize) -> Result<usize> {
         interrupt::arm();
         let theme = self.theme();
+        // A choice that wraps is not taken back whole. Its mark takes two columns.
+        let width = usize::from(Term::stderr().size().1).saturating_sub(3);
+        let choices: Vec<_> = choices.iter().map(|choice| truncate_str(choice, width, "…")).collect();
         let answer = Select::with_theme(&*theme)
             .with_prompt(question)
-            .items(choices)
+            .items(&choices)
             .default(default)
             .interact_opt()
             .map_err(|error| left(&error))?;
@@ -382,20 +392,29 @@ impl Terminal {
     }
 }
 
-/// Help and version, in one write: clap's own printing takes one for each piece.
+/// What clap says of help, version or, on standard error, wrong usage, in one write: its own printing takes one
+/// for each piece, and does not hear `--color`.
 ///
 /// # Errors
 /// As [`Terminal::say`].
-pub fn say_help(text: &StyledStr) -> Result<()> {
+pub fn say_usage(text: &StyledStr, is_help: bool) -> Result<()> {
     let manners = Manners {
         format: Format::Text,
-        color: ColorChoice::Auto,
+        color: said("color")
+            .and_then(|choice| ColorChoice::from_str(&choice, true).ok())
+            .unwrap_or(ColorChoice::Auto),
         quiet: false,
         verbose: false,
         may_ask: false,
     };
-    let colored = Terminal::new(&manners).color_out;
-    print(if colored { text.ansi().to_string() } else { text.to_string() }.as_bytes())
+    let terminal = Terminal::new(&manners);
+    let text = |colored: bool| if colored { text.ansi().to_string() } else { text.to_string() };
+    if is_help {
+        print(text(terminal.color_out).as_bytes())
+    } else {
+        complain(&text(terminal.color_err));
+        Ok(())
+    }
 }
 
 /// The words that this program was started with, its own name first.
@@ -403,16 +422,22 @@ pub fn command_line() -> impl Iterator<Item = OsString> {
     env::args_os()
 }
 
-/// Whether the arguments or the environment name JSON, for when clap could not read the arguments.
+/// What the arguments, or else the environment, say of a flag, for when clap could not read the arguments.
+fn said(flag: &str) -> Option<String> {
+    let of_flag = |argument: &str| Some(argument.strip_prefix("--")?.strip_prefix(flag)?.to_owned());
+    let arguments = command_line().skip(1).take_while(|argument| argument != "--");
+    let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let found = (0..arguments.len()).rev().find_map(|at| match of_flag(&arguments[at])?.as_str() {
+        "" => arguments.get(at + 1).cloned(),
+        value => value.strip_prefix('=').map(str::to_owned),
+    });
+    found.or_else(|| env::var(format!("FNSCAFFOLD_{}", flag.to_uppercase())).ok())
+}
+
+/// Whether a format is asked for whose failures are JSON, for when clap could not read the arguments.
 pub fn json_is_asked_for() -> bool {
-    let arguments: Vec<_> = command_line().skip(1).take_while(|argument| argument != "--").collect();
-    let words = ["--json", "--format=json", "--format=sarif"];
-    let flag = arguments.iter().any(|argument| words.iter().any(|word| argument == word))
-        || arguments
-            .windows(2)
-            .any(|pair| pair[0] == "--format" && (pair[1] == "json" || pair[1] == "sarif"));
-    let other = arguments.iter().any(|argument| argument.to_string_lossy().starts_with("--format"));
-    flag || (!other && env::var("FNSCAFFOLD_FORMAT").is_ok_and(|format| format == "json"))
+    command_line().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+        || said("format").is_some_and(|format| matches!(format.as_str(), "json" | "sarif" | "junit"))
 }
 
 /// All of standard input, for `-`: the same each time, as `invoke --repeat` needs it.
@@ -434,7 +459,7 @@ pub fn read_stdin() -> Result<Vec<u8>> {
 fn left(error: &dialoguer::Error) -> Box<Finding> {
     let dialoguer::Error::IO(error) = error;
     if error.kind() == io::ErrorKind::Interrupted {
-        return interrupt::finding();
+        interrupt::take_back();
     }
     finding::IO
         .finding("could not ask on this terminal")

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use crate::commands::Context;
 use crate::model::answers::{self, Answers, KEYS, flag_and_variable};
-use crate::model::finding::{Exit, Result};
+use crate::model::finding::{self, Exit, Result};
 use crate::model::mode::Mode;
 use crate::model::project::Project;
 use crate::model::runtime::{Lang, RUNTIMES, Runtime};
 use crate::model::settings::{DEFAULT_NAME, parse_runtime};
 use crate::model::template::{Template, Templates as All};
+use crate::model::tree_view::human_size;
 use crate::outside::disk;
 use crate::outside::terminal::{Format, Terminal};
 
@@ -107,7 +108,7 @@ fn facts(template: &Template) -> serde_json::Value {
 }
 
 fn show(terminal: &Terminal, template: &Template) -> Result<()> {
-    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
     if terminal.format != Format::Text {
         let mut document = facts(template);
         let files: BTreeMap<_, _> = template.files.iter().map(|(file, bytes)| (file, text(bytes))).collect();
@@ -118,7 +119,12 @@ fn show(terminal: &Terminal, template: &Template) -> Result<()> {
     for (index, (file, bytes)) in template.files.iter().enumerate() {
         let gap = if index == 0 { "" } else { "\n" };
         terminal.say(&format!("{gap}{}", terminal.faint(&format!("--- {}/{file}", template.name))))?;
-        terminal.say(text(bytes).trim_end())?;
+        match text(bytes) {
+            Some(text) => terminal.say(text.trim_end())?,
+            None => {
+                terminal.say(&terminal.faint(&format!("{}, not UTF-8", human_size(bytes.len() as u64))))?
+            }
+        }
     }
     Ok(())
 }
@@ -127,7 +133,7 @@ fn show(terminal: &Terminal, template: &Template) -> Result<()> {
 fn questions(template: &Template) -> Vec<(&'static str, String, Option<String>)> {
     let facts = &template.facts;
     let default = template.lang.default_runtime().id;
-    let runtime = facts.runtimes.iter().find(|id| *id == default).or(facts.runtimes.last());
+    let runtime = facts.runtimes.iter().find(|id| *id == default);
     KEYS.into_iter()
         .map(|key| match key {
             "name" => (key, "3 to 63 of a-z, 0-9 and -".to_owned(), Some(DEFAULT_NAME.to_owned())),
@@ -144,7 +150,10 @@ fn questions(template: &Template) -> Vec<(&'static str, String, Option<String>)>
 
 fn describe(terminal: &Terminal, template: &Template) -> Result<()> {
     let questions = questions(template);
-    let required = [answers::LANG.key, answers::MODE.key];
+    let mut required = vec![answers::LANG.key, answers::MODE.key];
+    if questions.iter().any(|(key, _, default)| *key == "runtime" && default.is_none()) {
+        required.push("runtime");
+    }
     if terminal.format == Format::Text {
         terminal.say(&format!("{}: {}", template.name, template.facts.about))?;
         for (key, allowed, default) in questions {
@@ -200,6 +209,10 @@ struct Filter {
 }
 
 impl Filter {
+    const fn is_open(&self) -> bool {
+        self.lang.is_none() && self.mode.is_none() && self.runtime.is_none()
+    }
+
     /// Templates of the person's own need not cover everything.
     fn combinations<'a>(&self, templates: &'a All) -> Result<Vec<Combination<'a>>> {
         if let Some(id) = self.runtime.as_deref() {
@@ -218,6 +231,11 @@ impl Filter {
                 }
             }
         }
+        if combinations.is_empty() {
+            return Err(finding::TEMPLATE_MISSING
+                .finding("no template is for what --lang, --mode and --runtime select")
+                .fix("`fnscaffold templates list` shows what there is"));
+        }
         Ok(combinations)
     }
 }
@@ -226,6 +244,11 @@ impl Combination<'_> {
     /// Where `render` writes it.
     fn path(&self) -> String {
         format!("{}/{}/{}", self.runtime.lang, self.mode, self.runtime.id)
+    }
+
+    /// Whether a file below the directory of samples is its.
+    fn holds(&self, path: &str) -> bool {
+        path.strip_prefix(&self.path()).is_some_and(|rest| rest.starts_with('/'))
     }
 
     fn project(&self) -> Result<Project> {

@@ -24,8 +24,8 @@ use crate::outside::terminal::Format;
 /// keeps generated samples true.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// Every combination, whatever else selects some
-    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime"])]
+    /// Every combination, whatever else selects some; --check alone means it too
+    #[arg(long, required_unless_present_any = ["lang", "mode", "runtime", "check"])]
     all: bool,
     #[command(flatten)]
     filter: Filter,
@@ -47,7 +47,9 @@ impl Render {
         let files = render(&combinations, !self.no_pack)?;
         let target = context.directory.join(&self.output);
         if self.check {
-            return self.compare(context, &target, &files);
+            let whole = self.all || self.filter.is_open();
+            let is_meant = |path: &str| whole || combinations.iter().any(|one| one.holds(path));
+            return self.compare(context, &target, &files, is_meant);
         }
         let names = disk::list_directory(&target)?;
         if names.as_ref().is_none_or(|names| !names.is_empty()) && !context.force {
@@ -77,22 +79,43 @@ impl Render {
         Ok(Exit::Done)
     }
 
-    fn compare(&self, context: &Context, target: &Path, wanted: &BTreeMap<String, Vec<u8>>) -> Result<Exit> {
+    /// Of what is there, only what `is_meant` names.
+    fn compare(
+        &self,
+        context: &Context,
+        target: &Path,
+        wanted: &BTreeMap<String, Vec<u8>>,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<Exit> {
         let terminal = &context.terminal;
-        let standing = if disk::list_directory(target)?.is_some_and(|names| !names.is_empty()) {
+        let mut standing = if disk::list_directory(target)?.is_some_and(|names| !names.is_empty()) {
             disk::tree(target, None, |_| true)?.read_all()?
         } else {
             BTreeMap::new()
         };
+        standing.retain(|path, _| is_meant(path));
         let paths: BTreeSet<_> = wanted.keys().chain(standing.keys()).collect();
         let differing: Vec<_> =
             paths.into_iter().filter(|path| standing.get(*path) != wanted.get(*path)).collect();
+        let files = if differing.len() == 1 {
+            "1 file differs".to_owned()
+        } else {
+            format!("{} files differ", differing.len())
+        };
+        let problem = finding::TEMPLATE_DRIFT
+            .finding(format!("{files} from what the templates make"))
+            .fix("write them anew without --check, with --force; remove what no template makes")
+            .at(self.output.display().to_string());
         if terminal.format != Format::Text {
             let drift: Vec<_> = differing
                 .iter()
                 .map(|path| json!({ "path": path, "diff": diff(path, standing.get(*path), wanted.get(*path)) }))
                 .collect();
-            terminal.say_json(&json!({ "ok": differing.is_empty(), "drift": drift }))?;
+            let mut document = json!({ "ok": differing.is_empty(), "drift": drift });
+            if !differing.is_empty() {
+                document["error"] = json!(problem);
+            }
+            terminal.say_json(&document)?;
         }
         for path in &differing {
             for line in diff(path, standing.get(*path), wanted.get(*path)).lines() {
@@ -103,17 +126,7 @@ impl Render {
             terminal.note(&format!("`{}` is what the templates make", self.output.display()));
             return Ok(Exit::Done);
         }
-        let files = if differing.len() == 1 {
-            "1 file differs".to_owned()
-        } else {
-            format!("{} files differ", differing.len())
-        };
-        terminal.warn_in_text(
-            &finding::TEMPLATE_DRIFT
-                .finding(format!("{files} from what the templates make"))
-                .fix("write them anew without --check, with --force; remove what no template makes")
-                .at(self.output.display().to_string()),
-        );
+        terminal.warn_in_text(&problem);
         Ok(Exit::Findings)
     }
 }
@@ -145,7 +158,7 @@ fn render(combinations: &[Combination<'_>], pack: bool) -> Result<BTreeMap<Strin
 }
 
 fn write(target: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    let fresh = disk::can_be_replaced(target);
+    let fresh = disk::is_free(target);
     let stage = if fresh { Stage::beside(target)? } else { Stage::within(target)? };
     for (path, bytes) in files {
         stage.write(path, bytes)?;

@@ -90,11 +90,11 @@ impl Test {
         let (failed, skipped) =
             (count(|outcome| outcome.failed.is_some()), count(|outcome| outcome.skipped.is_some()));
         if terminal.format != Format::Text {
-            return terminal.say_json(&json!({
-                "ok": failed == 0,
-                "error": outcomes.iter().find_map(|outcome| outcome.failed.as_ref()),
-                "combinations": outcomes,
-            }));
+            let mut document = json!({ "ok": failed == 0, "combinations": outcomes });
+            if let Some(first) = outcomes.iter().find_map(|outcome| outcome.failed.as_ref()) {
+                document["error"] = json!(first);
+            }
+            return terminal.say_json(&document);
         }
         let width = outcomes.iter().map(|outcome| outcome.combination.len()).max().unwrap_or(0);
         for outcome in outcomes {
@@ -149,7 +149,7 @@ impl Test {
             };
             let step = if outcome.passed.is_empty() { "render" } else { STEPS[outcome.passed.len()] };
             let failure = finding::TEMPLATE_TEST.finding(format!("{}: {step} failed", outcome.combination));
-            let failure = failure.why(why).at(format!("templates/{}", combination.template.name));
+            let failure = failure.why(why).at(combination.template.name.as_str());
             outcome.failed = Some(match problem.fix {
                 Some(fix) => failure.fix(fix),
                 None => failure,

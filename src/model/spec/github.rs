@@ -102,7 +102,7 @@ fn workflow(subject: &Subject<'_>, steps: Vec<Step>) -> Workflow {
         Step { uses: Some("actions/checkout@v5".to_owned()), ..Step::default() },
         run("Install fnscaffold", format!("cargo install --locked fnscaffold@{}", env!("CARGO_PKG_VERSION"))),
         // dist/ is not in the repository: what `new` writes keeps it out. The bytes are the same.
-        run("Pack it", format!("fnscaffold -C {} pack", shell_words::quote(directory))),
+        run("Pack it", format!("fnscaffold -C {} {}", shell_words::quote(directory), subject.choices.pack())),
         run("Check it", format!("fnscaffold -C {} check", shell_words::quote(directory))),
     ];
     all.extend(steps);

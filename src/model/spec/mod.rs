@@ -76,6 +76,15 @@ pub struct Choices {
     pub object: Option<String>,
     /// Whether a whole workflow is wanted.
     pub workflow: bool,
+    /// Whether the archive was packed with its dependencies.
+    pub vendored: bool,
+}
+
+impl Choices {
+    /// What makes the same archive anew.
+    pub const fn pack(&self) -> &'static str {
+        if self.vendored { "pack --vendor" } else { "pack" }
+    }
 }
 
 impl Subject<'_> {
