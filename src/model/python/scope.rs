@@ -31,6 +31,8 @@ pub struct Scope {
     pub dynamic: bool,
     /// Names that functions declare `global`, so that a call may bind them.
     pub globals: BTreeSet<String>,
+    /// Attributes that are set on something, which may be another module.
+    pub attributes: BTreeSet<String>,
     /// Imports may be found elsewhere than in the archive's root.
     pub extends_path: bool,
 }
@@ -61,6 +63,7 @@ pub fn read(body: &[Stmt], surroundings: &Surroundings<'_>) -> Scope {
         stars: reader.stars,
         dynamic,
         globals: habits.globals,
+        attributes: habits.attributes,
         extends_path: habits.extends_path,
     }
 }
