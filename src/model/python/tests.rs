@@ -693,6 +693,10 @@ fn likely_entrypoints_come_best_first() {
         ),
         (&[("app.py", "def main():\n    print('x')")], &[]),
         (&[("app.py", "def handler(request, ctx): return 1")], &["app.handler"]),
+        (
+            &[("app.py", "@app.route('/')\ndef main(): return 1\ndef on_call(request, context): return 1")],
+            &["app.on_call"],
+        ),
         (&[("app.py", "def broken(")], &[]),
         (&[("app.py", "def webhook(event, ctx): return 1")], &["app.webhook"]),
         (&[("app.py", "def bot(update, options): return 1")], &["app.bot"]),

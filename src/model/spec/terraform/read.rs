@@ -209,7 +209,7 @@ fn read_function(block: &Block, data: &Data) -> Reading {
         }
     });
     let version = read_version(&mut fields);
-    Reading { name, version, code, losses: fields.finish() }
+    Reading { name, label: Some(label(block, 1).to_owned()), version, code, losses: fields.finish() }
 }
 
 fn read_version(fields: &mut Fields) -> Version {
