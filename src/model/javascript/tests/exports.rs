@@ -156,6 +156,8 @@ const STYLES: &[(&str, &str)] = &[
         "(()=>{\"use strict\";let e={};(()=>{let t=e;Object.defineProperty(t,\"__esModule\",{value:!0}),t.handler=void 0;\
          t.handler=(e,t)=>({body:t})})(),module.exports=e})();",
     ),
+    (FINE, "(() => { this.handler = () => 1; })();"),
+    (MISSING, "(function () { this.handler = () => 1; })();"),
     (UNKNOWN, "const e = {};\nconst t = e;\nfill({ t });\nmodule.exports = e;"),
     (MISSING, "const e = { main() {} };\nmodule.exports = e;"),
     // webpack's output.
