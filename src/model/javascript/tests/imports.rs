@@ -115,31 +115,30 @@ fn what_the_lock_file_installs_is_there() {
 
 #[test]
 fn vendored_packages_need_others() {
-    let package = |name: &str, text: &str| (format!("node_modules/{name}/package.json"), text.to_owned());
-    let needs = package(
-        "a",
+    let needs = (
+        "node_modules/a/package.json",
         r#"{"dependencies": {"b": "1", "@types/x": "1", "c": "1"}, "optionalDependencies": {"c": "1"}}"#,
     );
-    let (inner, outer) = (package("a/node_modules/b", "{}"), package("b", "{}"));
-    let nothing = "node_modules/a/index.js";
-    let copied = ("node_modules/.pnpm/b@1/node_modules/b/package.json".to_owned(), String::new());
+    let inner = ("node_modules/a/node_modules/b/package.json", "{}");
+    let outer = ("node_modules/b/package.json", "{}");
+    let copied = ("node_modules/.pnpm/b@1/node_modules/b/package.json", "{}");
+    let index = ("node_modules/a/index.js", "");
+    let other = ("node_modules/a/lib/main.js", "");
     let warned = "dependency-undeclared node_modules/a/package.json (warning)";
     let refused = "dependency-undeclared node_modules/a/package.json";
-    let cases: &[(&[&(String, String)], &str, &str)] = &[
-        (&[&needs], "require('a')", warned),
-        (&[&needs, &inner], "require('a')", ""),
-        (&[&needs, &outer], "require('a')", ""),
-        (&[&needs], "exports.x = () => require('a')", ""),
-        (&[&needs, &copied], "require('a')", refused),
-        (&[], "require('a/index')", ""),
-        (&[&package("x", "{}")], "require('a')", "dependency-undeclared index.js:1"),
+    let cases: &[(Texts<'_>, &str, &str)] = &[
+        (&[needs, index], "require('a')", warned),
+        (&[needs, index, inner], "require('a')", ""),
+        (&[needs, index, outer], "require('a')", ""),
+        (&[needs, index], "exports.x = () => require('a')", ""),
+        (&[needs, index, copied], "require('a')", refused),
+        // Without its package.json a package's first file is one called index.js.
+        (&[index], "require('a')", ""),
+        (&[other], "require('a/lib/main')", ""),
+        (&[other], "require('a')", "dependency-undeclared index.js:1"),
     ];
     for (packages, code, expected) in cases {
-        let mut texts = vec![("index.js", *code)];
-        texts.extend(packages.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-        // Without its package.json a package's first file is one called index.js.
-        let index = if expected.ends_with("index.js:1") { "node_modules/a/lib/main.js" } else { nothing };
-        texts.push((index, ""));
+        let mut texts = [&[("index.js", *code)], *packages].concat();
         let found = depend(&files(&texts), "nodejs22", "index.handler");
         assert_eq!(told(&found).join(", "), *expected, "{code} {packages:?}");
         // The platform installs what package.json names.
