@@ -8,6 +8,9 @@ use ruff_python_ast::{Expr, ExprCall, Stmt};
 
 use crate::model::python::condition::last_name;
 
+/// Longer texts name no directories.
+const TEXT_MAX: usize = 100;
+
 #[derive(Debug, Default)]
 pub struct Habits {
     /// Module names may be bound without a statement that binds them.
@@ -18,6 +21,8 @@ pub struct Habits {
     pub attributes: BTreeSet<String>,
     /// Imports may be found elsewhere than in the archive's root.
     pub extends_path: bool,
+    /// Where, if one of the texts says so.
+    pub texts: BTreeSet<String>,
 }
 
 impl Habits {
@@ -25,6 +30,9 @@ impl Habits {
         let mut habits = Self::default();
         for statement in body {
             habits.visit_stmt(statement);
+        }
+        if !habits.extends_path {
+            habits.texts.clear();
         }
         habits
     }
@@ -55,6 +63,9 @@ impl<'a> Visitor<'a> for Habits {
                 self.extends_path |= matches!(attribute.attr.as_str(), "addsitedir" | "__path__");
             }
             Expr::Name(name) => self.extends_path |= name.id == "__path__",
+            Expr::StringLiteral(text) if text.value.len() < TEXT_MAX => {
+                self.texts.insert(text.value.to_string());
+            }
             _ => {}
         }
         walk_expr(self, expr);

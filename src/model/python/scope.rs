@@ -35,6 +35,8 @@ pub struct Scope {
     pub attributes: BTreeSet<String>,
     /// Imports may be found elsewhere than in the archive's root.
     pub extends_path: bool,
+    /// Where, if one of the texts says so.
+    pub texts: BTreeSet<String>,
 }
 
 /// What the statements are read against.
@@ -65,6 +67,7 @@ pub fn read(body: &[Stmt], surroundings: &Surroundings<'_>) -> Scope {
         globals: habits.globals,
         attributes: habits.attributes,
         extends_path: habits.extends_path,
+        texts: habits.texts,
     }
 }
 

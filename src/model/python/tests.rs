@@ -524,6 +524,13 @@ fn imports_are_declared_or_known() {
         ("python312", "import os\nif os.getenv('LOCAL'):\n    from dotenv import load_dotenv", None, WARNED),
         ("python312", "def handler(e, c):\n    import requests", None, UNDECLARED),
         ("python312", "import sys\nsys.path.insert(0, 'vendor')\nimport inside", None, GOOD),
+        ("python312", "import sys\nsys.path.insert(0, 'vendor')\nimport needs_yaml", None, WARNED),
+        (
+            "python312",
+            "import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), 'vendor'))\nfrom needs_yaml import x",
+            None,
+            WARNED,
+        ),
         ("python312", "import sys\nsys.path.insert(0, '/tmp')\nimport elsewhere", None, WARNED),
         ("python312", "import inside", None, UNDECLARED),
         // What left and what came.
@@ -590,6 +597,7 @@ fn imports_are_declared_or_known() {
             ("pkg/other.py", "y = 1"),
             ("spaces/inner.py", ""),
             ("vendor/inside.py", ""),
+            ("vendor/needs_yaml.py", "import yaml"),
             ("vendored_thing/__init__.py", "import whatever_it_needs"),
             (
                 "vendored_thing-1.0.dist-info/RECORD",
