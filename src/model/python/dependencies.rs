@@ -256,7 +256,8 @@ impl Judge<'_, '_> {
         };
         let names = import.names.join(", ");
         let (directory, _) = module.path.rsplit_once('/').unwrap_or_default();
-        if let Some(path) = file(self.finder.find_below(directory, name)) {
+        if let Some(path) = file(self.finder.find_below(directory, name)).filter(|path| *path != module.path)
+        {
             let instead = match name.rsplit_once('.') {
                 _ if !names.is_empty() => format!("from .{name} import {names}"),
                 Some((package, last)) => format!("from .{package} import {last}"),
@@ -304,7 +305,10 @@ impl Judge<'_, '_> {
                 ))
                 .fix("take a newer runtime, or a package that brings it to older ones");
         }
-        if let Some((file, instead)) = self.misplaced(module, import).filter(|_| !self.extends_path) {
+        let distribution = distributions::recommended(meant);
+        let known = distributions::modules_of(&distribution).next().is_some() || is_popular(&distribution);
+        if let Some((file, instead)) = self.misplaced(module, import).filter(|_| !known && !self.extends_path)
+        {
             let mut finding = finding
                 .why(format!("the archive has `{file}`, but modules are looked for in its root only"))
                 .fix(format!("write `{instead}`, or let the file lie where the import looks for it"));
@@ -313,9 +317,7 @@ impl Judge<'_, '_> {
             }
             return finding;
         }
-        let distribution = distributions::recommended(meant);
-        let known = distributions::modules_of(&distribution).next().is_some();
-        let fix = if known || is_popular(&distribution) {
+        let fix = if known {
             format!("add `{distribution}` to requirements.txt, or vendor it with `fnscaffold pack --vendor`")
         } else if top.ends_with("_pb2") || top.ends_with("_pb2_grpc") {
             format!("`protoc` makes `{top}.py`: include it in the archive")

@@ -637,12 +637,18 @@ fn a_module_in_the_wrong_place_is_named() {
             "import robot_logic",
             "if `robot_logic` is a package, add `robot-logic` to requirements.txt; if it is your own module, include it in the archive",
         ),
+        ("import redis", "add `redis` to requirements.txt, or vendor it with `fnscaffold pack --vendor`"),
+        (
+            "import index",
+            "if `index` is a package, add `index` to requirements.txt; if it is your own module, include it in the archive",
+        ),
         ("import bot_pb2", "`protoc` makes `bot_pb2.py`: include it in the archive"),
     ] {
         let sources = files(&[
             ("src/index.py", text),
             ("src/bot/__init__.py", "use = 1"),
             ("src/bot/part.py", ""),
+            ("src/redis.py", ""),
             ("requirements.txt", "requests"),
         ]);
         let found = judge_dependencies(&sources, runtime("python312"), "src.index.handler");
