@@ -265,7 +265,8 @@ impl Judge<'_, '_> {
             };
             return Some((path, instead));
         }
-        let (_, below) = name.split_once('.')?;
+        // One name alone may be the same by chance.
+        let (_, below) = name.split_once('.').filter(|(_, below)| below.contains('.'))?;
         let path = file(self.finder.find(below))?;
         let instead =
             if names.is_empty() { format!("import {below}") } else { format!("from {below} import {names}") };

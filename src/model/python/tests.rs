@@ -637,6 +637,10 @@ fn a_module_in_the_wrong_place_is_named() {
             "import robot_logic",
             "if `robot_logic` is a package, add `robot-logic` to requirements.txt; if it is your own module, include it in the archive",
         ),
+        (
+            "from other.src import use",
+            "if `other` is a package, add `other` to requirements.txt; if it is your own module, include it in the archive",
+        ),
         ("import redis", "add `redis` to requirements.txt, or vendor it with `fnscaffold pack --vendor`"),
         (
             "import index",
@@ -649,6 +653,7 @@ fn a_module_in_the_wrong_place_is_named() {
             ("src/bot/__init__.py", "use = 1"),
             ("src/bot/part.py", ""),
             ("src/redis.py", ""),
+            ("src/__init__.py", ""),
             ("requirements.txt", "requests"),
         ]);
         let found = judge_dependencies(&sources, runtime("python312"), "src.index.handler");
