@@ -699,6 +699,26 @@ fn check_load_tells_what_the_interpreter_says() {
 }
 
 #[test]
+fn an_older_python_does_not_judge_newer_syntax() {
+    let handler = "\ndef main(event, context):\n    return {'statusCode': 200}\n";
+    for (code, exit, rule) in [
+        ("try:\n    x = 1\nexcept ValueError, TypeError:\n    x = 2", 0, "FN0318"),
+        ("raise RuntimeError('early')", 1, "FN0316"),
+    ] {
+        for mut function in every_python(&[("index.py", &format!("{code}{handler}"))]) {
+            if function.runtime == "python314" {
+                continue;
+            }
+            function.runtime = "python314";
+            function.run(&["pack"]).expect(0);
+            let interpreter = function.interpreter.to_str().unwrap();
+            let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(exit);
+            assert!(run.stdout.contains(rule), "{}", run.stdout);
+        }
+    }
+}
+
+#[test]
 fn every_template_runs_on_every_interpreter() {
     let interpreters: Vec<_> = nodes::nodes()
         .iter()

@@ -7,8 +7,8 @@ use crate::commands::Context;
 use crate::commands::new::{AnswerFlags, ask_language};
 use crate::model::answers::{self, Answers, Defaults, Given};
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
-use crate::model::manifest::{self, Manifest, Package};
-use crate::model::project::{DIST, MANIFEST_SCHEMA};
+use crate::model::manifest::{self, Manifest};
+use crate::model::project::{self, MANIFEST_SCHEMA};
 use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
@@ -54,7 +54,7 @@ impl Init {
         let manifest = Manifest {
             name: answers.name.clone(),
             version: answers.to_version(),
-            package: package(&answers.entrypoint),
+            package: project::package_for(&answers.entrypoint),
             template: None,
         };
         let text = manifest.to_text(MANIFEST_SCHEMA);
@@ -72,13 +72,6 @@ impl Init {
         report(context, &answers, &text, ok, &findings)?;
         Ok(if ok { Exit::Done } else { Exit::Findings })
     }
-}
-
-/// What is packed: everything, and `dist/` too where the code was built into it.
-fn package(entrypoint: &str) -> Package {
-    let built = entrypoint.starts_with(&format!("{DIST}/"));
-    let exclude = if built { vec![format!("!/{DIST}/")] } else { Vec::new() };
-    Package { exclude, ..Package::default() }
 }
 
 /// Finds in the code what was not given, and asks where the code leaves a choice.

@@ -288,7 +288,13 @@ fn read_ours(place: &Path) -> Result<Option<Reading>> {
             code.sha256 = Some(disk::digest(&archive)?.1);
         }
     }
-    Ok(Some(Reading { name: Some(manifest.name), version: manifest.version, code, losses: Vec::new() }))
+    Ok(Some(Reading {
+        name: Some(manifest.name),
+        label: None,
+        version: manifest.version,
+        code,
+        losses: Vec::new(),
+    }))
 }
 
 fn write_new(context: &Context, target: &Path, text: &str) -> Result<()> {

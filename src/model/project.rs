@@ -20,6 +20,13 @@ pub const DIST: &str = "dist";
 /// What function.toml names as its schema: beside the archive, so that editors need no network.
 pub const MANIFEST_SCHEMA: &str = "dist/function.schema.json";
 
+/// What is packed of code that is already there: everything, and [`DIST`] too where it was built into that.
+pub fn package_for(entrypoint: &str) -> Package {
+    let built = entrypoint.starts_with(&format!("{DIST}/"));
+    let exclude = if built { vec![format!("!/{DIST}/")] } else { Vec::new() };
+    Package { exclude, ..Package::default() }
+}
+
 /// A function directory that is nowhere yet.
 #[derive(Debug)]
 pub struct Project {

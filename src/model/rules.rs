@@ -184,9 +184,18 @@ pub fn judge_freshness(
     gives_way: impl Fn(&str) -> bool,
 ) -> Option<Box<Finding>> {
     let own: BTreeSet<_> = sources.iter().map(|record| first_part(&record.path)).collect();
+    let all: BTreeSet<_> = archive.iter().map(|record| record.path.as_str()).collect();
+    // What would make the platform install packages is in no archive that has them: then they stand in for
+    // installed ones of the directory's own too.
+    let mut installing = sources
+        .iter()
+        .map(|record| record.path.as_str())
+        .filter(|path| gives_way(path) && !vendored.contains(first_part(path)))
+        .peekable();
+    let replaced = installing.peek().is_some() && installing.all(|path| !all.contains(path));
     let is_vendored = |record: &&Record| {
         let part = first_part(&record.path);
-        vendored.contains(part) && !own.contains(part)
+        vendored.contains(part) && (replaced || !own.contains(part))
     };
     let packages_stand_in = archive.iter().any(|record| is_vendored(&record));
     let archive: Vec<_> = archive.iter().filter(|record| !is_vendored(record)).collect();
@@ -348,6 +357,17 @@ mod tests {
             judge_freshness("dist/x.zip", archive, sources, &vendored, |path| path == "lock")
         };
         assert!(judge(&archive, &archive).is_none());
+        // Packages that were installed beside the code give way to those that are packed.
+        let beside = [archive.as_slice(), &[record("pkg/dev", "1"), record("pkg/x", "2")]].concat();
+        let packed = [archive.as_slice(), &[record("pkg/x", "1")]].concat();
+        let with_lock = [beside.as_slice(), &[record("lock", "1")]].concat();
+        let vendored = BTreeSet::from(["pkg".to_owned()]);
+        let judge_beside = |sources: &[Record]| {
+            let gives_way = |path: &str| path == "lock" || path.starts_with("pkg/");
+            judge_freshness("dist/x.zip", &packed, sources, &vendored, gives_way)
+        };
+        assert!(judge_beside(&with_lock).is_none());
+        assert!(judge_beside(&beside).is_some());
         let mut sources = vec![record("a", "2"), record("b", "1")];
         sources.extend((0..12).map(|number| record(&format!("new{number}"), "1")));
         let problem = judge(&archive, &sources).unwrap();

@@ -45,6 +45,8 @@ impl<'b> Scope<'b> {
 #[derive(Default)]
 struct Collector<'b> {
     bindings: BTreeMap<&'b str, Binding<'b>>,
+    /// Names whose value was another name's.
+    aliases: BTreeMap<&'b str, &'b str>,
     /// How many functions are around.
     functions: usize,
     /// How many statements or expressions are around that may not run, or run again.
@@ -140,6 +142,7 @@ impl<'b> Collector<'b> {
         match &assignment.left {
             AssignmentTarget::AssignmentTargetIdentifier(id) => {
                 let source = if plain { Source::Expression(&assignment.right) } else { Source::Opaque };
+                self.alias(id.name.as_str(), &assignment.right);
                 let binding = self.binding(id.name.as_str());
                 if !binding.constant {
                     binding.sources.push((source, certainty));
@@ -156,24 +159,41 @@ impl<'b> Collector<'b> {
                     },
                     _ => Effect::Open,
                 };
-                self.binding(object.name.as_str()).effects.push((effect, certainty));
+                self.affect(object.name.as_str(), effect, certainty);
             }
         }
+    }
+
+    /// What one name holds gets another name: whoever knows that one may put members on it.
+    fn alias(&mut self, alias: &'b str, value: &'b Expression<'b>) {
+        if let Expression::Identifier(id) = value {
+            self.aliases.insert(alias, id.name.as_str());
+            self.affect(id.name.as_str(), Effect::Open, Certainty::Possible);
+        }
+    }
+
+    /// Something is done to what a name holds, and perhaps to what the name was made from.
+    fn affect(&mut self, name: &'b str, effect: Effect<'b>, certainty: Certainty) {
+        if let Some(origin) = self.aliases.get(name) {
+            self.binding(origin).effects.push((effect.clone(), Certainty::Possible));
+        }
+        self.binding(name).effects.push((effect, certainty));
     }
 
     fn call(&mut self, call: &'b CallExpression<'b>) {
         let certainty = self.certainty();
         match effect::of(call) {
             Some((Target::Expression(Expression::Identifier(target)), effects)) => {
-                let effects = effects.into_iter().map(|effect| (effect, certainty));
-                self.binding(target.name.as_str()).effects.extend(effects);
+                for effect in effects {
+                    self.affect(target.name.as_str(), effect, certainty);
+                }
             }
             Some(_) => {}
             None => {
                 // Whoever gets an object may put members on it.
                 for argument in &call.arguments {
                     if let Argument::Identifier(id) = argument {
-                        self.binding(id.name.as_str()).effects.push((Effect::Open, certainty));
+                        self.affect(id.name.as_str(), Effect::Open, certainty);
                     }
                 }
             }
@@ -219,6 +239,13 @@ impl<'b> VisitJs<'b> for Collector<'b> {
                 }
             }
             AstKind::VariableDeclaration(declaration) => self.declare_variables(declaration),
+            AstKind::VariableDeclarator(declarator) => {
+                if let (BindingPattern::BindingIdentifier(id), Some(init)) =
+                    (&declarator.id, &declarator.init)
+                {
+                    self.alias(id.name.as_str(), init);
+                }
+            }
             AstKind::ImportDeclaration(import) => self.import(import),
             AstKind::AssignmentExpression(assignment) => self.assign(assignment),
             AstKind::CallExpression(call) => self.call(call),

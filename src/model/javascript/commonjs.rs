@@ -19,8 +19,13 @@ pub fn exported(program: &Program<'_>, lines: &Lines) -> Exported {
     let exports = Exports { module: Value::object(), detached: None };
     let evaluator = Evaluator::new(Scope::of(None, &program.body), Some(exports), lines);
     let declared = evaluator.declared();
-    let mut interpreter =
-        Interpreter { evaluator, aliases: BTreeSet::new(), shadows: Vec::new(), detached: None };
+    let mut interpreter = Interpreter {
+        evaluator,
+        aliases: BTreeSet::new(),
+        shadows: Vec::new(),
+        functions: 0,
+        detached: None,
+    };
     interpreter.statements(&program.body);
     let value = interpreter.evaluator.exports.map_or_else(Value::unknown, |exports| exports.module);
     Exported { value, detached: interpreter.detached, declared }
@@ -32,6 +37,8 @@ struct Interpreter<'b, 'l> {
     aliases: BTreeSet<String>,
     /// For each function around, whether its parameters hide `exports` or `module`.
     shadows: Vec<bool>,
+    /// How many of the functions that are run where they stand have a `this` of their own.
+    functions: usize,
     detached: Option<u32>,
 }
 
@@ -104,7 +111,11 @@ impl<'b> Interpreter<'b, '_> {
                 }
                 Expression::FunctionExpression(function) if !function.r#async && !function.generator => {
                     match &function.body {
-                        Some(body) => self.run_inside(&function.params, body),
+                        Some(body) => {
+                            self.functions += 1;
+                            self.run_inside(&function.params, body);
+                            self.functions -= 1;
+                        }
                         None => self.visit_expression(expression),
                     }
                 }
@@ -133,7 +144,7 @@ impl<'b> Interpreter<'b, '_> {
                 Some(self.place_of_exports())
             }
             Expression::Identifier(id) if self.aliases.contains(id.name.as_str()) => Some(Place::Module),
-            Expression::ThisExpression(_) if self.shadows.is_empty() && self.evaluator.scopes.len() == 1 => {
+            Expression::ThisExpression(_) if self.shadows.is_empty() && self.functions == 0 => {
                 Some(self.place_of_exports())
             }
             expression => {

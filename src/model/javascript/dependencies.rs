@@ -14,6 +14,7 @@ use crate::model::javascript::graph::{Answer, Graph};
 use crate::model::javascript::npm;
 use crate::model::javascript::resolve::{self, Request};
 use crate::model::javascript::survey::{How, ImportSite, When};
+use crate::model::javascript::vendored::{self, Closure};
 use crate::model::runtime::Runtime;
 
 /// The package that nodejs10, 12 and 14 bring along: the platform's SDK before its version 2.
@@ -29,7 +30,7 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
     };
     let mut findings = package.as_ref().map(|package| npm::judge(graph.sources, package)).unwrap_or_default();
     let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return findings };
-    let judge = Judge { graph, runtime, package: package.as_ref(), questions: Cell::new(QUESTIONS_MAX) };
+    let judge = Judge::new(graph, runtime, package.as_ref());
     let surely = graph.reached(&entry, |import| import.when == When::Load);
     let surely: BTreeSet<String> = surely.into_iter().map(|(path, _)| path).collect();
     for (path, module) in graph.reachable(&entry) {
@@ -47,6 +48,10 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
             }
         }
     }
+    if package.is_none() {
+        let loaded = surely.iter().flat_map(|path| judge.vendored(path));
+        findings.extend(Closure::of(graph.sources, loaded).judge(graph.sources));
+    }
     findings
 }
 
@@ -54,13 +59,48 @@ struct Judge<'j> {
     graph: &'j Graph<'j>,
     runtime: &'j Runtime,
     package: Option<&'j Json>,
+    /// Packages of the archive's node_modules that npm leaves there, by their directories.
+    kept: BTreeSet<String>,
     /// How many names are still looked for. Code that people write has fewer.
     questions: Cell<usize>,
 }
 
 const QUESTIONS_MAX: usize = 5_000;
 
-impl Judge<'_> {
+impl<'j> Judge<'j> {
+    fn new(graph: &'j Graph<'j>, runtime: &'j Runtime, package: Option<&'j Json>) -> Self {
+        let mut judge =
+            Self { graph, runtime, package, kept: BTreeSet::new(), questions: Cell::new(QUESTIONS_MAX) };
+        if let Some(package) = package {
+            let keys = ["dependencies", "optionalDependencies", "peerDependencies"];
+            let named = keys.into_iter().flat_map(|key| vendored::names(package, key));
+            let named = named.filter(|name| judge.declared(name));
+            let roots = named.filter_map(|name| resolve::vendored(graph.sources, name, ""));
+            judge.kept = Closure::of(graph.sources, roots).found;
+        }
+        judge
+    }
+
+    /// The packages of the archive's node_modules that a file loads with itself, by their directories.
+    fn vendored(&self, path: &str) -> Vec<String> {
+        let module = self.graph.module(path);
+        let loaded = module.survey.imports.iter().filter(|import| import.when == When::Load);
+        let named = loaded.filter_map(|import| match Request::of(&import.specifier, path) {
+            Request::Package(name) if !builtins::is_builtin(&name) => Some(name),
+            _ => None,
+        });
+        named.filter_map(|name| resolve::vendored(self.graph.sources, &name, path)).collect()
+    }
+
+    /// Whether a package in the archive's node_modules is still there when the function runs. Where there is a
+    /// package.json the platform runs npm, and that removes from the root's what nothing needs.
+    fn stays(&self, name: &str, directory: &str) -> bool {
+        let Some(package) = self.package else { return true };
+        directory != format!("node_modules/{name}")
+            || self.kept.contains(directory)
+            || package.get("workspaces").is_some()
+    }
+
     fn import(&self, path: &str, import: &ImportSite) -> Option<Problem> {
         if import.when == When::Try {
             return None;
@@ -154,10 +194,17 @@ impl Judge<'_> {
         if builtins::is_builtin(name) {
             return None;
         }
-        let vendored = resolve::vendored(self.graph.sources, name, path);
+        let there = resolve::vendored(self.graph.sources, name, path);
+        let vendored = there.clone().filter(|directory| self.stays(name, directory));
         let declared = self.declared(name);
         let preinstalled = name == PREINSTALLED && self.runtime.version() < PREINSTALLED_UNTIL;
         if vendored.is_some() || declared || preinstalled || self.is_itself(name) {
+            if let (None, Some(directory)) = (self.package, &vendored)
+                && import.specifier == name
+                && let Some(problem) = vendored::headless(self.graph.sources, name, directory)
+            {
+                return Some(problem);
+            }
             let range = self.range("dependencies", name).filter(|_| vendored.is_none());
             return match range.and_then(|range| npm::missing_path(self.graph.sources, range)) {
                 Some(missing) => Some(
@@ -170,6 +217,14 @@ impl Judge<'_> {
             };
         }
         let problem = &finding::DEPENDENCY_UNDECLARED;
+        if self.package.is_some() && self.locked(name).is_some_and(|entry| entry["dev"] != true) {
+            let mut problem = problem
+                .finding(format!("the package `{name}` is imported but not declared"))
+                .why("package-lock.json has it for another package, which may do without it one day")
+                .fix(format!("`npm install {name}`"));
+            problem.severity = Severity::Warning;
+            return Some(problem);
+        }
         if self.range("devDependencies", name).is_some() {
             return Some(
                 problem
@@ -187,6 +242,9 @@ impl Judge<'_> {
             );
         }
         let why = match self.package {
+            Some(_) if there.is_some() => {
+                "it is in the archive's node_modules, but not in `dependencies` of package.json: the platform runs npm, which removes it"
+            }
             Some(_) => "it is not in `dependencies` of package.json, nor in the archive's node_modules",
             None => "the archive has neither a package.json nor a node_modules with it",
         };
@@ -226,7 +284,7 @@ impl Judge<'_> {
         // npm installs what the lock says; without one, the newest that the range allows.
         let major = self
             .locked(name)
-            .and_then(|version| major(&version))
+            .and_then(|entry| major(entry["version"].as_str()?))
             .or_else(|| range.and_then(newest_major))
             .or_else(|| {
                 let package = resolve::package(self.graph.sources, vendored?)?;
@@ -246,10 +304,9 @@ impl Judge<'_> {
         )
     }
 
-    fn locked(&self, name: &str) -> Option<String> {
+    fn locked(&self, name: &str) -> Option<Json> {
         let lock = npm::lock(self.graph.sources)?.ok()?;
-        let entry = npm::locked(&lock, name)?;
-        Some(entry.get("version")?.as_str()?.to_owned())
+        npm::locked(&lock, name).cloned()
     }
 }
 

@@ -4,6 +4,7 @@
 use oxc_ast::ast::*;
 
 /// Where a value comes from.
+#[derive(Clone)]
 pub enum Source<'b> {
     Expression(&'b Expression<'b>),
     /// What the function returns.
@@ -20,6 +21,7 @@ pub enum Source<'b> {
 }
 
 /// What is done to an object.
+#[derive(Clone)]
 pub enum Effect<'b> {
     Member {
         name: String,

@@ -23,6 +23,7 @@ mod resolve;
 mod survey;
 mod syntax;
 mod value;
+mod vendored;
 
 use crate::model::finding::Finding;
 use crate::model::javascript::graph::Graph;

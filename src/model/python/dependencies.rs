@@ -2,6 +2,7 @@
 //! standard library of that version, preinstalled, or declared in requirements.txt.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ruff_python_stdlib::sys::is_known_standard_library;
 
@@ -11,6 +12,7 @@ use crate::model::python::finder::{Finder, Found};
 use crate::model::python::imports::{Import, Reach};
 use crate::model::python::modules::{Module, Modules};
 use crate::model::python::requirements::{self, Requirements};
+use crate::model::python::resolve::{Resolver, Target};
 use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
 
@@ -44,6 +46,7 @@ pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: 
     let module = entrypoint.rsplit_once('.').map_or(entrypoint, |(module, _)| module);
     let reachable = modules.reachable(module);
     findings.extend(shadows(&modules.finder, runtime));
+    findings.extend(absent_names(&mut modules, &reachable));
     let judge = Judge {
         finder: &modules.finder,
         modules: &modules,
@@ -55,6 +58,52 @@ pub fn judge_dependencies(sources: &dyn Sources, runtime: &Runtime, entrypoint: 
     };
     findings.extend(judge.all(reachable.iter().map(|module| &**module)));
     findings
+}
+
+/// Names that are taken from the archive's own modules, which do not have them.
+fn absent_names(modules: &mut Modules<'_>, reachable: &[Rc<Module>]) -> Vec<Box<Finding>> {
+    let scopes = || reachable.iter().filter_map(|module| module.scope.as_ref());
+    // One module may put names into another, or another one in its place.
+    if scopes().any(|scope| scope.dynamic || scope.extends_path) {
+        return Vec::new();
+    }
+    let set: BTreeSet<&String> = scopes().flat_map(|scope| &scope.attributes).collect();
+    let mut findings = Vec::new();
+    for module in reachable {
+        for import in module.imports.iter().filter(|import| import.reach <= Reach::Certain) {
+            let Some(from) = &import.module else { continue };
+            let (Found::Module(path) | Found::Package(path)) = modules.finder.find(from) else { continue };
+            if modules.vendored.holds(from) {
+                continue;
+            }
+            let name = import.names.iter().find(|name| {
+                let is_there = |target: &Target| !matches!(target, Target::Missing(module) if module == from);
+                let given = *name == "*" || name.starts_with("__") || set.contains(name);
+                !given && !Resolver::new(modules).attribute_of_module(from, name, 0).iter().any(is_there)
+            });
+            let Some(name) = name else { continue };
+            let finding = finding::DEPENDENCY_UNDECLARED
+                .finding(format!(
+                    "`{}` imports `{name}` from `{path}`, which does not define it",
+                    module.path
+                ))
+                .why("importing it fails with an ImportError")
+                .fix(format!("define `{name}` there, or correct the name"))
+                .at(&module.path)
+                .line(import.line);
+            findings.push(doubted(finding, import));
+        }
+    }
+    findings
+}
+
+/// An import that may not be reached is no error.
+fn doubted(mut finding: Box<Finding>, import: &Import) -> Box<Finding> {
+    if import.reach == Reach::Depends && finding.severity == Severity::Error {
+        finding.severity = Severity::Warning;
+        return finding.why("the import stands behind a condition; if it is reached, it fails");
+    }
+    finding
 }
 
 fn minor(runtime: &Runtime) -> u8 {
@@ -110,11 +159,8 @@ impl Judge<'_, '_> {
                 if import.reach > Reach::Certain {
                     continue;
                 }
-                let Some((key, mut finding)) = self.import(module, import) else { continue };
-                if import.reach == Reach::Depends && finding.severity == Severity::Error {
-                    finding.severity = Severity::Warning;
-                    finding = finding.why("the import stands behind a condition; if it is reached, it fails");
-                }
+                let Some((key, finding)) = self.import(module, import) else { continue };
+                let finding = doubted(finding, import);
                 match worst.get(&key) {
                     Some(known) if known.severity >= finding.severity => {}
                     Some(_) => {
@@ -200,6 +246,33 @@ impl Judge<'_, '_> {
         directories.iter().any(|directory| self.finder.find_below(directory, top) != Found::Missing)
     }
 
+    /// The archive's file that an import seems to mean, and how to write it: one beside the module, or one
+    /// that is named from a directory above the archive's root.
+    fn misplaced(&self, module: &Module, import: &Import) -> Option<(String, String)> {
+        let name = import.module.as_deref()?;
+        let file = |found| match found {
+            Found::Module(path) | Found::Package(path) => Some(path),
+            _ => None,
+        };
+        let names = import.names.join(", ");
+        let (directory, _) = module.path.rsplit_once('/').unwrap_or_default();
+        if let Some(path) = file(self.finder.find_below(directory, name)).filter(|path| *path != module.path)
+        {
+            let instead = match name.rsplit_once('.') {
+                _ if !names.is_empty() => format!("from .{name} import {names}"),
+                Some((package, last)) => format!("from .{package} import {last}"),
+                None => format!("from . import {name}"),
+            };
+            return Some((path, instead));
+        }
+        // One name alone may be the same by chance.
+        let (_, below) = name.split_once('.').filter(|(_, below)| below.contains('.'))?;
+        let path = file(self.finder.find(below))?;
+        let instead =
+            if names.is_empty() { format!("import {below}") } else { format!("from {below} import {names}") };
+        Some((path, instead))
+    }
+
     fn undeclared(&self, module: &Module, import: &Import, meant: &str, top: &str) -> Box<Finding> {
         let Module { path, .. } = module;
         let finding = finding::DEPENDENCY_UNDECLARED
@@ -234,12 +307,24 @@ impl Judge<'_, '_> {
                 .fix("take a newer runtime, or a package that brings it to older ones");
         }
         let distribution = distributions::recommended(meant);
-        let known = distributions::modules_of(&distribution).next().is_some();
-        let fix = if known || distribution.contains(['-']) || is_popular(&distribution) {
+        let known = distributions::modules_of(&distribution).next().is_some() || is_popular(&distribution);
+        if let Some((file, instead)) = self.misplaced(module, import).filter(|_| !known && !self.extends_path)
+        {
+            let mut finding = finding
+                .why(format!("the archive has `{file}`, but modules are looked for in its root only"))
+                .fix(format!("write `{instead}`, or let the file lie where the import looks for it"));
+            if self.requirements.unnamed {
+                finding.severity = Severity::Warning;
+            }
+            return finding;
+        }
+        let fix = if known {
             format!("add `{distribution}` to requirements.txt, or vendor it with `fnscaffold pack --vendor`")
+        } else if top.ends_with("_pb2") || top.ends_with("_pb2_grpc") {
+            format!("`protoc` makes `{top}.py`: include it in the archive")
         } else {
             format!(
-                "if `{top}` is a package, add it to requirements.txt; if it is your own module, include it in the archive"
+                "if `{top}` is a package, add `{distribution}` to requirements.txt; if it is your own module, include it in the archive"
             )
         };
         let mut finding = finding.fix(fix);

@@ -14,6 +14,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("asyncpg", &["asyncpg"]),
     ("attr", &["attrs"]),
     ("bs4", &["beautifulsoup4", "bs4"]),
+    ("bson", &["pymongo"]),
     ("clickhouse_driver", &["clickhouse-driver"]),
     (
         "cv2",
@@ -26,6 +27,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("dateutil", &["python-dateutil"]),
     ("discord", &["discord-py", "py-cord", "discord"]),
+    ("dns", &["dnspython"]),
     ("docx", &["python-docx"]),
     ("dotenv", &["python-dotenv"]),
     ("faiss", &["faiss-cpu", "faiss-gpu"]),
@@ -43,6 +45,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("google.rpc", &["googleapis-common-protos"]),
     ("google_auth_oauthlib", &["google-auth-oauthlib"]),
     ("googleapiclient", &["google-api-python-client"]),
+    ("gridfs", &["pymongo"]),
     ("grpc", &["grpcio"]),
     ("grpc_health", &["grpcio-health-checking"]),
     ("grpc_status", &["grpcio-status"]),
@@ -50,9 +53,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ("jose", &["python-jose"]),
     ("jwt", &["pyjwt"]),
     ("ldap", &["python-ldap"]),
+    ("linebot", &["line-bot-sdk"]),
     ("lxml", &["lxml"]),
     ("magic", &["python-magic"]),
     ("markdown", &["markdown"]),
+    ("mpl_toolkits", &["matplotlib"]),
     ("multipart", &["python-multipart", "multipart"]),
     ("nacl", &["pynacl"]),
     ("odf", &["odfpy"]),
@@ -278,6 +283,8 @@ mod tests {
             ("python-jose", "jose"),
             ("setuptools", "distutils.util"),
             ("legacy-cgi", "cgi"),
+            ("line-bot-sdk", "linebot.models"),
+            ("pymongo", "bson.objectid"),
         ] {
             assert!(brings(distribution, module), "{distribution} {module}");
         }

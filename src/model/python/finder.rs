@@ -23,13 +23,15 @@ pub struct Finder<'a> {
     pub sources: &'a dyn Sources,
     /// Sorted, to find files by the beginning of their names.
     names: Vec<&'a str>,
+    /// Directories that the code puts on `sys.path`, as far as it says which.
+    added: Vec<String>,
 }
 
 impl<'a> Finder<'a> {
     pub fn new(sources: &'a dyn Sources) -> Self {
         let mut names = sources.names();
         names.sort_unstable();
-        Self { sources, names }
+        Self { sources, names, added: Vec::new() }
     }
 
     pub fn names(&self) -> &[&'a str] {
@@ -37,7 +39,21 @@ impl<'a> Finder<'a> {
     }
 
     pub fn find(&self, module: &str) -> Found {
-        self.find_below("", module)
+        let top = module.split('.').next().unwrap_or_default();
+        let has_top = |directory: &&str| self.find_in(directory, top) != Found::Missing;
+        let directory = std::iter::once("").chain(self.added.iter().map(String::as_str)).find(has_top);
+        self.find_below(directory.unwrap_or_default(), module)
+    }
+
+    /// Looks for modules in a directory too, if the archive has it: seen from its root, or from the file
+    /// that names it.
+    pub fn add(&mut self, directory: &str, from: &str) {
+        let directory = directory.trim_start_matches("./").trim_matches('/');
+        let beside = from.rsplit_once('/').map(|(parent, _)| format!("{parent}/{directory}"));
+        let there = [Some(directory.to_owned()), beside].into_iter().flatten();
+        let there = there.filter(|directory| !directory.is_empty() && self.sources.has_directory(directory));
+        let new: Vec<_> = there.filter(|directory| !self.added.contains(directory)).collect();
+        self.added.extend(new);
     }
 
     /// The same for a directory of the archive that the code puts on `sys.path`.

@@ -18,7 +18,7 @@ const FUNCTIONS: [&str; 9] =
 const SPEAKING: usize = 5;
 const FILES: [&str; 7] = ["index", "main", "handler", "app", "lambda_function", "function", "entry"];
 /// Those of their parameters, without the underscore of an unused one.
-const PARAMETERS: [&[&str]; 2] = [&["event", "evt"], &["context", "ctx", ""]];
+const PARAMETERS: [&[&str]; 2] = [&["event", "evt", "request", "req"], &["context", "ctx", ""]];
 
 /// Directories that hold no handlers, by the whole of their names.
 const SKIPPED: [&str; 13] = [
@@ -133,12 +133,13 @@ struct Likelihood {
 
 fn likelihood(name: &str, path: &str, target: &Target) -> Option<Likelihood> {
     let known_name = FUNCTIONS.iter().position(|known| *known == name).map(Reverse);
+    let mut is_known = !matches!(target, Target::Unknown);
     let (says_event_and_context, defined_here) = match target {
         Target::Function(function, hidden) => {
             let says = says_event_and_context(function, *hidden);
             // What a decorator makes of the parameters is not known.
-            let fits = takes_two(function, *hidden) || !function.decorators.is_empty();
-            if !says && (known_name.is_none() || !fits) {
+            is_known = takes_two(function, *hidden);
+            if !says && (known_name.is_none() || !is_known && function.decorators.is_empty()) {
                 return None;
             }
             (says, *function.path == *path)
@@ -156,7 +157,7 @@ fn likelihood(name: &str, path: &str, target: &Target) -> Option<Likelihood> {
         _ => return None,
     };
     Some(Likelihood {
-        is_known: !matches!(target, Target::Unknown),
+        is_known,
         says_event_and_context,
         known_name,
         in_root: !path.contains('/'),

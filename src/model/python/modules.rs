@@ -89,6 +89,9 @@ impl<'a> Modules<'a> {
             }
             let (Found::Module(path) | Found::Package(path)) = self.finder.find(&name) else { continue };
             let module = self.module(&name, &path);
+            for text in module.scope.iter().flat_map(|scope| &scope.texts) {
+                self.finder.add(text, &path);
+            }
             for import in module.imports.iter().filter(|import| import.reach != Reach::Forgiven) {
                 let Some(target) = &import.module else { continue };
                 waiting.extend(with_parents(target));

@@ -31,8 +31,12 @@ pub struct Scope {
     pub dynamic: bool,
     /// Names that functions declare `global`, so that a call may bind them.
     pub globals: BTreeSet<String>,
+    /// Attributes that are set on something, which may be another module.
+    pub attributes: BTreeSet<String>,
     /// Imports may be found elsewhere than in the archive's root.
     pub extends_path: bool,
+    /// Where, if one of the texts says so.
+    pub texts: BTreeSet<String>,
 }
 
 /// What the statements are read against.
@@ -61,7 +65,9 @@ pub fn read(body: &[Stmt], surroundings: &Surroundings<'_>) -> Scope {
         stars: reader.stars,
         dynamic,
         globals: habits.globals,
+        attributes: habits.attributes,
         extends_path: habits.extends_path,
+        texts: habits.texts,
     }
 }
 

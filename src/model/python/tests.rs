@@ -524,6 +524,13 @@ fn imports_are_declared_or_known() {
         ("python312", "import os\nif os.getenv('LOCAL'):\n    from dotenv import load_dotenv", None, WARNED),
         ("python312", "def handler(e, c):\n    import requests", None, UNDECLARED),
         ("python312", "import sys\nsys.path.insert(0, 'vendor')\nimport inside", None, GOOD),
+        ("python312", "import sys\nsys.path.insert(0, 'vendor')\nimport needs_yaml", None, WARNED),
+        (
+            "python312",
+            "import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), 'vendor'))\nfrom needs_yaml import x",
+            None,
+            WARNED,
+        ),
         ("python312", "import sys\nsys.path.insert(0, '/tmp')\nimport elsewhere", None, WARNED),
         ("python312", "import inside", None, UNDECLARED),
         // What left and what came.
@@ -545,6 +552,27 @@ fn imports_are_declared_or_known() {
         ("python312", "from pkg.absent import x", None, UNDECLARED),
         ("python312", "from pkg import name_of_it", None, GOOD),
         ("python312", "import tools.absent", None, UNDECLARED),
+        // Names of the archive's own modules.
+        ("python312", "from tools import x, absent", None, UNDECLARED),
+        ("python312", "from pkg import absent", None, UNDECLARED),
+        ("python312", "def handler(e, c):\n    from tools import absent", None, UNDECLARED),
+        ("python312", "import os\nif os.getenv('X'):\n    from tools import absent", None, WARNED),
+        (
+            "python312",
+            "try:\n    from tools import absent\nexcept ImportError:\n    absent = None",
+            None,
+            GOOD,
+        ),
+        ("python312", "from tools import *\nfrom tools import __doc__", None, GOOD),
+        ("python312", "import tools\ntools.absent = 1\nfrom tools import absent", None, GOOD),
+        ("python312", "import tools\nsetattr(tools, 'absent', 1)\nfrom tools import absent", None, GOOD),
+        ("python312", "import sys\nsys.path.append('vendor')\nfrom tools import absent", None, GOOD),
+        ("python312", "from lazy import anything", None, GOOD),
+        ("python312", "from starred import x, whatever", None, GOOD),
+        ("python312", "from again import x", None, GOOD),
+        ("python312", "from again import y", None, UNDECLARED),
+        ("python312", "from branches import a, b, c, d, later", None, GOOD),
+        ("python312", "from vendored_thing import absent", None, GOOD),
         ("python312", "from . import tools", None, UNDECLARED),
         ("python312", "from .tools import x", None, UNDECLARED),
         ("python312", "import spaces.inner\nfrom spaces import inner", None, GOOD),
@@ -557,11 +585,19 @@ fn imports_are_declared_or_known() {
         let mut sources = files(&[
             ("index.py", text),
             ("tools.py", "x = 1"),
-            ("pkg/__init__.py", ""),
+            ("lazy.py", "def __getattr__(name): return name"),
+            ("starred.py", "from os import *\nfrom tools import *"),
+            ("again.py", "from tools import x"),
+            (
+                "branches.py",
+                "import os\ntry:\n    import json as a\nexcept ImportError:\n    a = None\nfor b in (1,):\n    with open(b) as c:\n        pass\nif os.sep:\n    d = 1\ndef load():\n    global later\n    later = 1",
+            ),
+            ("pkg/__init__.py", "name_of_it = 1"),
             ("pkg/part.py", "from . import other\nfrom .other import y\nx = 1"),
-            ("pkg/other.py", ""),
+            ("pkg/other.py", "y = 1"),
             ("spaces/inner.py", ""),
             ("vendor/inside.py", ""),
+            ("vendor/needs_yaml.py", "import yaml"),
             ("vendored_thing/__init__.py", "import whatever_it_needs"),
             (
                 "vendored_thing-1.0.dist-info/RECORD",
@@ -579,6 +615,53 @@ fn imports_are_declared_or_known() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_module_in_the_wrong_place_is_named() {
+    for (text, fix) in [
+        (
+            "from bot import use",
+            "write `from .bot import use`, or let the file lie where the import looks for it",
+        ),
+        ("import bot", "write `from . import bot`, or let the file lie where the import looks for it"),
+        (
+            "import bot.part",
+            "write `from .bot import part`, or let the file lie where the import looks for it",
+        ),
+        (
+            "from app.src.bot import use",
+            "write `from src.bot import use`, or let the file lie where the import looks for it",
+        ),
+        (
+            "import robot_logic",
+            "if `robot_logic` is a package, add `robot-logic` to requirements.txt; if it is your own module, include it in the archive",
+        ),
+        (
+            "from other.src import use",
+            "if `other` is a package, add `other` to requirements.txt; if it is your own module, include it in the archive",
+        ),
+        ("import redis", "add `redis` to requirements.txt, or vendor it with `fnscaffold pack --vendor`"),
+        (
+            "import index",
+            "if `index` is a package, add `index` to requirements.txt; if it is your own module, include it in the archive",
+        ),
+        ("import bot_pb2", "`protoc` makes `bot_pb2.py`: include it in the archive"),
+    ] {
+        let sources = files(&[
+            ("src/index.py", text),
+            ("src/bot/__init__.py", "use = 1"),
+            ("src/bot/part.py", ""),
+            ("src/redis.py", ""),
+            ("src/__init__.py", ""),
+            ("requirements.txt", "requests"),
+        ]);
+        let found = judge_dependencies(&sources, runtime("python312"), "src.index.handler");
+        let [finding] = found.as_slice() else { panic!("{text}: {found:#?}") };
+        assert_eq!(finding.fix.as_deref(), Some(fix), "{text}");
+        let is_there = finding.why.as_deref().is_some_and(|why| why.starts_with("the archive has `src/bot/"));
+        assert_eq!(finding.severity == Severity::Error, is_there, "{text}");
+    }
 }
 
 #[test]
@@ -629,6 +712,10 @@ fn likely_entrypoints_come_best_first() {
         ),
         (&[("app.py", "def main():\n    print('x')")], &[]),
         (&[("app.py", "def handler(request, ctx): return 1")], &["app.handler"]),
+        (
+            &[("app.py", "@app.route('/')\ndef main(): return 1\ndef on_call(request, context): return 1")],
+            &["app.on_call"],
+        ),
         (&[("app.py", "def broken(")], &[]),
         (&[("app.py", "def webhook(event, ctx): return 1")], &["app.webhook"]),
         (&[("app.py", "def bot(update, options): return 1")], &["app.bot"]),

@@ -23,10 +23,17 @@ struct Packed<'a> {
     /// Below a package that was installed, not written.
     is_installed: bool,
     is_for_development: bool,
+    is_installed_anew: bool,
 }
 
 /// The first that fits a file counts it.
 const DEBRIS: &[Debris] = &[
+    // `npm ci` removes a node_modules that is there.
+    Debris {
+        name: "packages beside a lock file",
+        fix: "add `/node_modules/` to exclude in [package]: the platform runs `npm ci`, which installs them anew",
+        is: |file| file.is_installed_anew,
+    },
     Debris {
         name: "development dependencies",
         fix: "run `npm prune --omit=dev` before packing, or install with `npm ci --omit=dev`",
@@ -77,6 +84,8 @@ impl Packed<'_> {
 
 pub fn find<C: Content>(files: &[C], entries: &[Entry], owners: &Owners, archive: u64) -> Vec<Hint> {
     let development = Development::of(files);
+    let has = |path: &str| files.binary_search_by(|file| file.path().cmp(path)).is_ok();
+    let has_lock = has("package.json") && has("package-lock.json");
     let mut hints: Vec<Hint> = DEBRIS.iter().map(|debris| hint(debris.name, debris.fix)).collect();
     let mut symbols = hint(
         "symbols and debugging information",
@@ -88,6 +97,7 @@ pub fn find<C: Content>(files: &[C], entries: &[Entry], owners: &Owners, archive
             path,
             is_installed: owners.is_installed(path),
             is_for_development: development.has(path),
+            is_installed_anew: has_lock && path.starts_with("node_modules/"),
         };
         if let Some(first) = DEBRIS.iter().position(|debris| (debris.is)(&packed)) {
             count(&mut hints[first], entry.weight);

@@ -76,8 +76,11 @@ fn what_only_development_needs_is_found_in_the_lock_file() {
         ("node_modules/b/node_modules/d/index.js.map", "0123456789"),
         ("package.json", r#"{ "devDependencies": { "a": "1" } }"#),
     ];
-    let with = [files.as_slice(), &[("package-lock.json", lock)]].concat();
+    let with = [files.as_slice(), &[("node_modules/.package-lock.json", lock)]].concat();
     assert_eq!(hints(&report(&with)), [("development dependencies", 3)]);
+    // The platform would install all of them anew.
+    let with = [files.as_slice(), &[("package-lock.json", lock)]].concat();
+    assert_eq!(hints(&report(&with)), [("packages beside a lock file", 4)]);
     // package.json alone names `a`, with what is in it; what is left of `b` is a source map.
     let report = report(&files);
     let found = hints(&report);

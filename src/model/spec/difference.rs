@@ -144,7 +144,7 @@ mod tests {
     use crate::model::spec::Code;
 
     fn reading(version: Version) -> Reading {
-        Reading { name: None, version, code: Code::default(), losses: Vec::new() }
+        Reading { name: None, label: None, version, code: Code::default(), losses: Vec::new() }
     }
 
     proptest! {

@@ -301,7 +301,7 @@ fn read_step(inputs: Map<String, Value>) -> Reading {
     let name = plain(&mut fields, "function-name");
     let code = Code { bucket: plain(&mut fields, "bucket"), ..Code::default() };
     let version = read_version(&mut fields);
-    Reading { name, version, code, losses: fields.finish() }
+    Reading { name, label: None, version, code, losses: fields.finish() }
 }
 
 /// An input without an expression, trimmed as the action does.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::model::finding::{self, Finding, Result};
-use crate::model::manifest::{Manifest, Package, Version};
+use crate::model::manifest::{Manifest, Version};
+use crate::model::project;
 use crate::model::version::ArchiveRecord;
 
 pub mod difference;
@@ -130,6 +131,8 @@ impl Loss {
 pub struct Reading {
     /// The function's name, where the format says it.
     pub name: Option<String>,
+    /// What a file with several calls it: a resource's label, a key.
+    pub label: Option<String>,
     pub version: Version,
     pub code: Code,
     pub losses: Vec<Loss>,
@@ -198,7 +201,10 @@ pub fn recognise(name: &str, text: &str) -> Option<Consumer> {
 pub fn choose(file: &str, mut readings: Vec<Reading>, name: Option<&str>) -> Result<Reading> {
     if let Some(name) = name {
         let names: Vec<_> = readings.iter().map(title).collect();
-        return readings.into_iter().find(|reading| reading.name.as_deref() == Some(name)).ok_or_else(|| {
+        let is_meant = |reading: &Reading| {
+            [&reading.name, &reading.label].iter().any(|known| known.as_deref() == Some(name))
+        };
+        return readings.into_iter().find(is_meant).ok_or_else(|| {
             finding::SPEC_UNREADABLE
                 .finding(format!("`{file}` has no function `{name}`"))
                 .why(format!("it has {}", names.join(", ")))
@@ -217,12 +223,13 @@ pub fn choose(file: &str, mut readings: Vec<Reading>, name: Option<&str>) -> Res
 }
 
 fn title(reading: &Reading) -> String {
-    reading.name.clone().unwrap_or_else(|| "one without a name".to_owned())
+    reading.name.clone().or_else(|| reading.label.clone()).unwrap_or_else(|| "one without a name".to_owned())
 }
 
 /// A manifest for a version that was read.
 pub fn manifest(name: String, reading: &Reading) -> Manifest {
-    Manifest { name, version: reading.version.clone(), package: Package::default(), template: None }
+    let version = reading.version.clone();
+    Manifest { name, package: project::package_for(&version.entrypoint), version, template: None }
 }
 
 fn unreadable(message: impl Into<String>) -> Box<Finding> {
@@ -291,7 +298,7 @@ pub mod tests {
         let manifest = Manifest {
             name: "my-app".to_owned(),
             version: version.clone(),
-            package: Package::default(),
+            package: project::package_for(""),
             template: None,
         };
         let archive = ArchiveRecord {
@@ -313,6 +320,7 @@ pub mod tests {
     pub fn same_but(losses: &[Loss], wanted: &Version, got: &Version) {
         let reading = |version: &Version| Reading {
             name: None,
+            label: None,
             version: version.clone(),
             code: Code::default(),
             losses: Vec::new(),

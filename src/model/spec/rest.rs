@@ -86,7 +86,7 @@ pub fn read(text: &str) -> Result<Reading> {
     fields.take("functionId");
     let code = read_code(&mut fields);
     let version = read_version(&mut fields);
-    Ok(Reading { name: None, version, code, losses: fields.finish() })
+    Ok(Reading { name: None, label: None, version, code, losses: fields.finish() })
 }
 
 /// Parsers of protobuf's JSON take the names of the .proto files too. Deeper than this, no message nests;

@@ -168,7 +168,7 @@ pub fn read(text: &str) -> Result<Vec<Reading>> {
     for ours in ["frameworkVersion", "plugins"] {
         service.take(ours);
     }
-    service.object("package", |package| package.take("artifact"));
+    service.object("package", read_package);
     let mut defaults = Map::new();
     let mut stage = "dev".to_owned();
     service.object("provider", |provider| {
@@ -195,6 +195,7 @@ pub fn read(text: &str) -> Result<Vec<Reading>> {
     for (key, reading) in &mut readings {
         let own = format!("functions.{key}.");
         let concerns = |loss: &&Loss| loss.key.starts_with(&own) || !loss.key.starts_with("functions.");
+        reading.label = Some(key.clone());
         reading.losses = losses.iter().filter(concerns).cloned().collect();
     }
     Ok(readings.into_iter().map(|(_, reading)| reading).collect())
@@ -232,8 +233,18 @@ fn read_function(function: &mut Fields, own_name: String, defaults: &Map<String,
             function.lose(&format!("environment.{name}"), "it is a variable of Serverless", json!(value));
         }
     }
-    function.object("package", |package| package.take("artifact"));
-    Reading { name: Some(name), version, code: Code::default(), losses: Vec::new() }
+    function.object("package", read_package);
+    Reading { name: Some(name), label: None, version, code: Code::default(), losses: Vec::new() }
+}
+
+/// Patterns go from bad to good and back again, which `include` and `exclude` do not.
+fn read_package(package: &mut Fields) {
+    package.take("artifact");
+    for key in ["patterns", "include", "exclude"] {
+        if let Some(patterns) = package.take(key) {
+            package.lose(key, "what is packed is said by `include` and `exclude` under [package]", patterns);
+        }
+    }
 }
 
 /// A text without variables.
@@ -266,7 +277,7 @@ mod tests {
     use super::*;
     use crate::model::arbitrary;
     use crate::model::spec::tests::{same_but, subject_text, written};
-    use crate::model::spec::{Choices, Consumer};
+    use crate::model::spec::{Choices, Consumer, choose};
 
     proptest! {
         #[test]
@@ -296,7 +307,7 @@ mod tests {
     fn variables_are_not_taken_for_texts() {
         let readings = read(
             "service: s\nprovider:\n  name: yandex-cloud\n  runtime: nodejs16\n  stage: prod\n  memorySize: 256\n\
-             functions:\n  a:\n    handler: i.m\n    runtime: nodejs18\n    timeout: '9'\n    account: sa\n    \
+             package:\n  patterns: ['!**', 'dist/**']\nfunctions:\n  a:\n    handler: i.m\n    runtime: nodejs18\n    timeout: '9'\n    account: sa\n    \
              environment:\n      P: ${lockbox:abc/key}\n      Q: ${env:Q}\n      R: '\\${x}'\n    events: []\n  b:\n    \
              handler: i.n\n",
         )
@@ -308,8 +319,14 @@ mod tests {
         assert_eq!(version.secrets[0].key, "key");
         assert_eq!(version.environment, BTreeMap::from([("R".to_owned(), "${x}".to_owned())]));
         let keys: Vec<_> = readings[0].losses.iter().map(|loss| loss.key.as_str()).collect();
-        assert_eq!(keys, ["functions.a.environment.Q", "functions.a.account", "functions.a.events"]);
-        assert_eq!(readings[1].losses, []);
+        assert_eq!(
+            keys,
+            ["package.patterns", "functions.a.environment.Q", "functions.a.account", "functions.a.events"]
+        );
+        assert_eq!(readings[1].losses.len(), 1);
+        assert!(readings[1].losses[0].why.contains("`include`"));
         assert_eq!(readings[1].name.as_deref(), Some("s-prod-b"));
+        assert_eq!(choose("s.yml", readings.clone(), Some("b")).unwrap(), readings[1]);
+        assert_eq!(choose("s.yml", readings.clone(), Some("s-prod-b")).unwrap(), readings[1]);
     }
 }

@@ -63,6 +63,8 @@ mod tests {
               environment        = { A = "$${a}", B = "${var.b}", C = var.c, D = 1 }
               content { zip_filename = "a.zip" }
               timeouts { create = "5m" }
+              depends_on         = [yandex_lockbox_secret.a]
+              lifecycle { ignore_changes = [tags] }
             }
             resource "yandex_function" "b" {
               name               = "fn-b"

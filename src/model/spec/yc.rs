@@ -211,7 +211,7 @@ pub fn read(text: &str) -> Result<Reading> {
         object: one(&mut fields, "package-object-name"),
     };
     let version = read_version(&mut fields);
-    Ok(Reading { name, version, code, losses: fields.finish() })
+    Ok(Reading { name, label: None, version, code, losses: fields.finish() })
 }
 
 /// Flags may come several times, so each has a list.

@@ -276,7 +276,8 @@ pub fn is_for_want_of_network(finding: &Finding) -> bool {
     finding.rule == &finding::INSTALL_FAILED && finding.fix.as_deref() == Some(NO_NETWORK)
 }
 
-/// The builder runs npm whenever there is a package.json; one that names nothing changes nothing.
+/// The builder runs npm whenever there is a package.json; one that names nothing changes nothing but a
+/// node_modules, from which npm removes what it does not name.
 fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
     // npm itself says best what is wrong with a file that does not parse.
     let Ok(package) = serde_json::from_slice::<Value>(text) else { return Some(Scope::Packages) };
@@ -290,8 +291,8 @@ fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
     });
     let depends = ["dependencies", "optionalDependencies", "peerDependencies"].into_iter().any(names);
     if runs
-        || (depends
-            && (locals || package.get("workspaces").is_some() || sources.has_directory("node_modules")))
+        || sources.has_directory("node_modules")
+        || (depends && (locals || package.get("workspaces").is_some()))
     {
         Some(Scope::Code)
     } else {
@@ -361,6 +362,7 @@ mod tests {
         assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &[]), Some(Scope::Packages));
         assert_eq!(node(r#"{"dependencies":{"a":"file:a"}}"#, &[]), Some(Scope::Code));
         assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &["node_modules/a/index.js"]), Some(Scope::Code));
+        assert_eq!(node(r#"{"type":"module"}"#, &["node_modules/a/index.js"]), Some(Scope::Code));
         assert_eq!(node(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), Some(Scope::Code));
         assert_eq!(node(r#"{"scripts":{"test":"x"}}"#, &[]), None);
     }

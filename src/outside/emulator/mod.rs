@@ -50,7 +50,7 @@ pub use vendor::vendor;
 
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
-use crate::model::runtime::Runtime;
+use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::parse_timeout;
 use crate::model::sources::Sources;
 use debugger::Debugger;
@@ -238,7 +238,13 @@ pub fn load(
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            findings.push(judge_load(&failure, &manifest.version.entrypoint, &said));
+            let problem = judge_load(&failure, &manifest.version.entrypoint, &said);
+            let is_syntax =
+                matches!(&failure, Failure::Raised(raised) if raised.error.error_type == "SyntaxError");
+            let is_older = runtime.lang == Lang::Python && interpreter.numbers() < runtime.version();
+            let problem =
+                if is_syntax && is_older { not_tried(&problem, &interpreter, runtime) } else { problem };
+            findings.push(problem);
         }
         Err(problem) if is_for_want_of_network(&problem) => findings.push(
             finding::LOAD_SKIPPED
@@ -270,6 +276,18 @@ fn judge_load(failure: &Failure, entrypoint: &str, said: &str) -> Box<Finding> {
             .finding(format!("importing `{entrypoint}` did not end within {} s", limit.as_secs()))
             .why(if said.is_empty() { "it said nothing" } else { said.trim_end() }),
     }
+}
+
+/// What an older Python does not parse, the platform's may.
+fn not_tried(failed: &Finding, here: &Interpreter, runtime: &Runtime) -> Box<Finding> {
+    let (major, minor) = runtime.version();
+    finding::LOAD_SKIPPED
+        .finding(format!(
+            "the entry point was not imported: Python {} here is older than {}, and does not know all of its syntax",
+            here.version, runtime.id
+        ))
+        .why(failed.why.clone().unwrap_or_default())
+        .fix(format!("name a Python {major}.{minor} with --interpreter PATH"))
 }
 
 /// A sentence as findings begin.

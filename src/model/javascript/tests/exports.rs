@@ -148,6 +148,18 @@ const STYLES: &[(&str, &str)] = &[
         "var require_index = __commonJS({ 'src/index.js'(exports2) { exports2.handler = () => 1 } });\n\
          module.exports = require_index();",
     ),
+    // What holds the exports goes by several names, as in what webpack minifies.
+    (FINE, "const e = {};\nconst t = e;\nt.handler = () => 1;\nmodule.exports = e;"),
+    (FINE, "let t;\nconst e = {};\nt = e;\nt.handler = () => 1;\nmodule.exports = e;"),
+    (
+        UNKNOWN,
+        "(()=>{\"use strict\";let e={};(()=>{let t=e;Object.defineProperty(t,\"__esModule\",{value:!0}),t.handler=void 0;\
+         t.handler=(e,t)=>({body:t})})(),module.exports=e})();",
+    ),
+    (FINE, "(() => { this.handler = () => 1; })();"),
+    (MISSING, "(function () { this.handler = () => 1; })();"),
+    (UNKNOWN, "const e = {};\nconst t = e;\nfill({ t });\nmodule.exports = e;"),
+    (MISSING, "const e = { main() {} };\nmodule.exports = e;"),
     // webpack's output.
     (
         FINE,

@@ -6,7 +6,7 @@ use crate::model::javascript::tests::{Texts, depend, files, told};
 fn dependencies_must_be_there() {
     let package = r#"{
         "name": "own", "exports": "./index.js",
-        "dependencies": {"axios": "^1", "@scope/declared": "1"},
+        "dependencies": {"axios": "^1", "@scope/declared": "1", "vendored": "1"},
         "optionalDependencies": {"sharp": "*"},
         "peerDependencies": {"react": "*"},
         "devDependencies": {"jest": "*"}
@@ -19,6 +19,7 @@ fn dependencies_must_be_there() {
         ("require('fs'); require('node:fs/promises'); require('crypto');", "nodejs22", ""),
         ("require('./lib/util'); require('./lib'); require('./data');", "nodejs22", ""),
         ("require('vendored'); require('@scope/vendored/x');", "nodejs22", ""),
+        ("require('dropped');", "nodejs22", "dependency-undeclared index.js:1"),
         ("import('axios');", "nodejs22", ""),
         ("require(name); require('/abs'); require('#internal'); import('https://x/y.js');", "nodejs22", ""),
         ("require('react');", "nodejs22", ""),
@@ -64,7 +65,9 @@ fn dependencies_must_be_there() {
             ("lib/nested.js", "require('inner')"),
             ("lib/node_modules/inner/index.js", ""),
             ("node_modules/vendored/index.js", "require('not-looked-into')"),
+            ("node_modules/vendored/package.json", r#"{"dependencies": {"@scope/vendored": "1"}}"#),
             ("node_modules/@scope/vendored/x.js", ""),
+            ("node_modules/dropped/index.js", ""),
         ]);
         assert_eq!(
             told(&depend(&sources, runtime, "index.handler")).join(", "),
@@ -76,6 +79,72 @@ fn dependencies_must_be_there() {
     let finding = depend(&bare, "nodejs22", "index.handler").remove(0);
     assert_eq!(finding.why.unwrap(), "the archive has neither a package.json nor a node_modules with it");
     assert!(depend(&bare, "nodejs22", "gone.handler").is_empty());
+}
+
+/// npm 6 to 11 remove what a package.json without a lock file does not lead to.
+#[test]
+fn npm_removes_packages_that_nothing_needs() {
+    let code = ("index.js", "require('vendored');");
+    let index = ("node_modules/vendored/index.js", "");
+    let removed = "dependency-undeclared index.js:1";
+    let cases: &[(Texts<'_>, &str)] = &[
+        (&[code, index], ""),
+        (&[code, index, ("package.json", r#"{"type": "commonjs"}"#)], removed),
+        (&[code, index, ("package.json", r#"{"dependencies": {"vendored": "1"}}"#)], ""),
+        (&[code, index, ("package.json", r#"{"devDependencies": {"vendored": "1"}}"#)], removed),
+        (&[code, index, ("package.json", r#"{"workspaces": ["packages/*"]}"#)], ""),
+    ];
+    for (sources, expected) in cases {
+        let found = depend(&files(sources), "nodejs22", "index.handler");
+        assert_eq!(told(&found).join(", "), *expected, "{sources:?}");
+    }
+}
+
+#[test]
+fn what_the_lock_file_installs_is_there() {
+    let package = ("package.json", r#"{"dependencies": {"express": "4"}}"#);
+    for (entry, expected) in [
+        ("{}", "dependency-undeclared index.js:1 (warning)"),
+        (r#"{"dev": true}"#, "dependency-undeclared index.js:1"),
+    ] {
+        let lock = format!(r#"{{"packages": {{"node_modules/express": {{}}, "node_modules/qs": {entry}}}}}"#);
+        let sources = files(&[("index.js", "require('qs')"), package, ("package-lock.json", lock.as_str())]);
+        assert_eq!(told(&depend(&sources, "nodejs22", "index.handler")), [expected], "{entry}");
+    }
+}
+
+#[test]
+fn vendored_packages_need_others() {
+    let needs = (
+        "node_modules/a/package.json",
+        r#"{"dependencies": {"b": "1", "@types/x": "1", "c": "1"}, "optionalDependencies": {"c": "1"}}"#,
+    );
+    let inner = ("node_modules/a/node_modules/b/package.json", "{}");
+    let outer = ("node_modules/b/package.json", "{}");
+    let copied = ("node_modules/.pnpm/b@1/node_modules/b/package.json", "{}");
+    let index = ("node_modules/a/index.js", "");
+    let other = ("node_modules/a/lib/main.js", "");
+    let warned = "dependency-undeclared node_modules/a/package.json (warning)";
+    let refused = "dependency-undeclared node_modules/a/package.json";
+    let cases: &[(Texts<'_>, &str, &str)] = &[
+        (&[needs, index], "require('a')", warned),
+        (&[needs, index, inner], "require('a')", ""),
+        (&[needs, index, outer], "require('a')", ""),
+        (&[needs, index], "exports.x = () => require('a')", ""),
+        (&[needs, index, copied], "require('a')", refused),
+        // Without its package.json a package's first file is one called index.js.
+        (&[index], "require('a')", ""),
+        (&[other], "require('a/lib/main')", ""),
+        (&[other], "require('a')", "dependency-undeclared index.js:1"),
+    ];
+    for (packages, code, expected) in cases {
+        let mut texts = [&[("index.js", *code)], *packages].concat();
+        let found = depend(&files(&texts), "nodejs22", "index.handler");
+        assert_eq!(told(&found).join(", "), *expected, "{code} {packages:?}");
+        // The platform installs what package.json names.
+        texts.push(("package.json", r#"{"dependencies": {"a": "1"}}"#));
+        assert_eq!(told(&depend(&files(&texts), "nodejs22", "index.handler")), [""; 0], "{code}");
+    }
 }
 
 #[test]

@@ -178,15 +178,22 @@ fn fields_of(body: &Body, data: &Data, path: &str, lost: &mut Vec<(String, Value
     map
 }
 
+/// What Terraform itself reads, and where the function is.
+const NOT_OF_THE_VERSION: [&str; 6] =
+    ["folder_id", "depends_on", "lifecycle", "provider", "count", "for_each"];
+
 fn read_function(block: &Block, data: &Data) -> Reading {
     let mut lost = Vec::new();
     let map = fields_of(block.body(), data, "", &mut lost);
     let mut fields = Fields::new(map);
-    for place in ["folder_id", "depends_on", "lifecycle", "provider", "count", "for_each"] {
+    for place in NOT_OF_THE_VERSION {
         fields.take(place);
     }
     // How the provider knows that the code has changed: an expression says nothing here.
-    lost.retain(|(key, _)| !matches!(key.as_str(), "user_hash" | "folder_id" | "content.0.zip_filename"));
+    lost.retain(|(key, _)| {
+        !matches!(key.as_str(), "user_hash" | "content.0.zip_filename")
+            && !NOT_OF_THE_VERSION.contains(&key.split('.').next().unwrap_or_default())
+    });
     for (key, value) in lost {
         fields.lose(&key, "it is an expression whose value only Terraform knows", value);
     }
@@ -202,7 +209,7 @@ fn read_function(block: &Block, data: &Data) -> Reading {
         }
     });
     let version = read_version(&mut fields);
-    Reading { name, version, code, losses: fields.finish() }
+    Reading { name, label: Some(label(block, 1).to_owned()), version, code, losses: fields.finish() }
 }
 
 fn read_version(fields: &mut Fields) -> Version {
