@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use commands::deferred::without_empty_variables;
 use commands::{Common, Context, Verb};
 use model::finding::{self, Exit, Finding};
 use outside::terminal::{self, Terminal};
@@ -54,7 +55,7 @@ pub fn main() -> ExitCode {
 
 /// What clap made to read the command line is left to the end of the process, which takes no time.
 fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut program = ManuallyDrop::new(Cli::command());
+    let mut program = ManuallyDrop::new(without_empty_variables(Cli::command()));
     let mut matches = program.try_get_matches_from_mut(line)?;
     let verb = matches.subcommand_name().unwrap_or_default().to_owned();
     let mut read = || {

@@ -518,6 +518,30 @@ fn a_format_that_only_another_verb_has_is_refused() {
 }
 
 #[test]
+fn a_variable_that_is_set_to_nothing_says_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut new = fnscaffold(directory.path(), &["new", "--lang", "node", "--mode", "context"]);
+    run(new.envs(["FORMAT", "RUNTIME", "OUTPUT"].map(|name| (format!("FNSCAFFOLD_{name}"), "")))).expect(0);
+    let mut check = fnscaffold(directory.path(), &["-C", "my-app", "check"]);
+    run(check.envs(["FORMAT", "INTERPRETER"].map(|name| (format!("FNSCAFFOLD_{name}"), "")))).expect(0);
+    let mut test = fnscaffold(directory.path(), &["templates", "list"]);
+    run(test.env("FNSCAFFOLD_TEMPLATE", "")).expect(0);
+}
+
+#[test]
+fn completions_offer_what_the_answers_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = run(&mut fnscaffold(directory.path(), &["completions", "bash"])).expect(0).stdout;
+    for (flag, values) in
+        [("lang", "\"nodejs python\""), ("mode", "\"context api\""), ("runtime", " latest\"")]
+    {
+        let mut lines = script.lines().skip_while(|line| line.trim() != format!("--{flag})"));
+        let offered = lines.nth(1).unwrap();
+        assert!(offered.contains("compgen -W") && offered.contains(values), "{flag}: {offered}");
+    }
+}
+
+#[test]
 fn a_variable_that_asks_for_a_report_gives_way_to_the_list() {
     let directory = tempfile::tempdir().unwrap();
     packed_before(directory.path());

@@ -1,12 +1,14 @@
 //! A verb in, the same verb out, whose flags are set up only when it is called: a program that starts does
 //! nothing for the others. Which of its flags go together is judged here.
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 use crate::commands::{Output, with_common};
 use crate::model::spec::Consumer::{self, Github, Rest, Terraform, Yc};
+use crate::outside::terminal;
 
 /// Flags that cannot stand beside others. clap's own `conflicts_with` takes a variable for a flag; but a
 /// variable is there for every command line, and gives way to what this one says.
@@ -65,12 +67,23 @@ impl<T: Args> FromArgMatches for Deferred<T> {
 
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(|command| with_common(T::augment_args(command)))
+        command.defer(|command| {
+            let command = with_common(T::augment_args(command));
+            without_empty_variables(command).mut_subcommands(without_empty_variables)
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// A variable that is set to nothing says nothing: CI sets those that it has no value for.
+pub fn without_empty_variables(command: Command) -> Command {
+    command.mut_args(|flag| match flag.get_env() {
+        Some(name) if terminal::is_empty_variable(name) => flag.env(Resettable::Reset),
+        _ => flag,
+    })
 }
 
 /// Takes away what variables say where flags say something else, or where it means nothing.

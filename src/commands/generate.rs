@@ -1,11 +1,14 @@
 //! `schema`, `completions` and `man`: what is generated from the code.
 
-use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Args};
 use clap_complete::Shell;
 use serde_json::json;
 
 use crate::commands::Context;
 use crate::model::finding::{Exit, Result};
+use crate::model::mode::Mode;
+use crate::model::runtime::{Lang, RUNTIMES};
 use crate::model::schema::{self, SchemaName};
 use crate::outside::terminal::Format;
 
@@ -36,10 +39,26 @@ impl Schema {
 
 impl Completions {
     pub fn run(self, context: &Context, mut program: clap::Command) -> Result<Exit> {
+        program.build();
+        let mut program = with_values(program);
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "fnscaffold", &mut script);
         say(context, &script)
     }
+}
+
+/// Answers are judged together, not one by one as clap would, so that it knows of none which values they take.
+fn with_values(program: clap::Command) -> clap::Command {
+    let answers = |flag: Arg| {
+        let values = match flag.get_id().as_str() {
+            "lang" => Lang::ALL.map(Lang::id).to_vec(),
+            "mode" => Mode::ALL.map(Mode::id).to_vec(),
+            "runtime" => RUNTIMES.iter().map(|runtime| runtime.id).chain(["latest"]).collect(),
+            _ => return flag,
+        };
+        flag.value_parser(PossibleValuesParser::new(values))
+    };
+    program.mut_args(answers).mut_subcommands(with_values)
 }
 
 impl Man {

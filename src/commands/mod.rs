@@ -17,7 +17,7 @@ use crate::outside::terminal::{ColorChoice, Format, Manners, Terminal};
 mod access;
 mod allowing;
 mod check;
-mod deferred;
+pub mod deferred;
 mod deploy;
 mod dev;
 mod doctor;

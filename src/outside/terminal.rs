@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::OnceLock;
@@ -432,6 +432,10 @@ fn said(flag: &str) -> Option<String> {
         value => value.strip_prefix('=').map(str::to_owned),
     });
     found.or_else(|| env::var(format!("FNSCAFFOLD_{}", flag.to_uppercase())).ok())
+}
+
+pub fn is_empty_variable(name: &OsStr) -> bool {
+    env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
 /// Whether a format is asked for whose failures are JSON, for when clap could not read the arguments.
