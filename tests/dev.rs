@@ -20,21 +20,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "common/here.rs"]
+mod here;
+
+use here::is_here;
+
 const FNSCAFFOLD: &str = env!("CARGO_BIN_EXE_fnscaffold");
 
 /// Longer than anything takes on a machine that does many other things.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether the interpreter is here; its absence is no success where all are required.
-fn is_here(program: &str) -> bool {
-    let here = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    let required = std::env::var_os("FNSCAFFOLD_REQUIRE_INTERPRETERS").is_some_and(|value| value == "1");
-    assert!(here || !required, "{program} is missing");
-    if !here {
-        eprintln!("skipped: there is no {program}");
-    }
-    here
-}
 
 fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);

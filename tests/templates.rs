@@ -10,8 +10,11 @@ use std::path::Path;
 
 #[path = "common/fnscaffold.rs"]
 mod fnscaffold;
+#[path = "common/here.rs"]
+mod here;
 
 use fnscaffold::{fnscaffold, run};
+use here::is_here;
 
 fn write(directory: &Path, path: &str, text: &str) {
     let path = directory.join(path);
@@ -177,6 +180,25 @@ fn nothing_to_render_or_to_test_is_no_success() {
         let refused = run(&mut fnscaffold(directory.path(), &[&["templates"], arguments].concat())).expect(2);
         assert!(refused.stderr.contains("FN080"), "{}", refused.stderr);
     }
+}
+
+#[test]
+fn handlers_of_ones_own_need_not_answer_with_a_token() {
+    if !is_here("python3") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    templates(directory.path());
+    let test = || {
+        let verb = ["templates", "test", "--template", "mine", "--runtime", "python312"];
+        run(&mut fnscaffold(directory.path(), &verb))
+    };
+    assert!(test().expect(0).stdout.contains("render parse pack check run"));
+    let handler = |text: &str| write(directory.path(), "mine/python/hello/hello.py.hbs", text);
+    handler("def {{function}}(event, context):\n    raise ValueError({{py name}})\n");
+    assert!(test().expect(1).stderr.contains("the function raised an error"));
+    handler("def {{function}}(event, context):\n    return {\"statusCode\": 500}\n");
+    assert!(test().expect(1).stderr.contains("it answered 500"));
 }
 
 #[test]

@@ -59,6 +59,7 @@ struct Combination<'a> {
 impl Templates {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let terminal = &context.terminal;
+        let is_own = self.template.is_some();
         let templates = match self.template {
             None => All::embedded(),
             Some(directory) => disk::templates(&context.directory.join(directory))?,
@@ -68,7 +69,7 @@ impl Templates {
             Action::Show { name } => show(terminal, templates.by_name(&name)?)?,
             Action::Describe { name } => describe(terminal, templates.by_name(&name)?)?,
             Action::Render(action) => return action.run(context, &templates),
-            Action::Test(action) => return action.run(context, &templates),
+            Action::Test(action) => return action.run(context, &templates, is_own),
         }
         Ok(Exit::Done)
     }

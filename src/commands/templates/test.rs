@@ -68,12 +68,13 @@ struct Outcome {
 }
 
 impl Test {
-    pub fn run(self, context: &Context, templates: &Templates) -> Result<Exit> {
+    /// Handlers of a person's own templates need not answer with a token.
+    pub fn run(self, context: &Context, templates: &Templates, is_own: bool) -> Result<Exit> {
         let terminal = &context.terminal;
         let combinations = self.filter.combinations(templates)?;
         let test_all = |lang: Lang| -> Vec<Outcome> {
             let of_lang = combinations.iter().filter(|combination| combination.runtime.lang == lang);
-            of_lang.map(|combination| self.test(terminal, combination)).collect()
+            of_lang.map(|combination| self.test(terminal, combination, is_own)).collect()
         };
         // Languages share no dependencies, so neither waits for what the other installs.
         let outcomes: Vec<_> = thread::scope(|scope| {
@@ -133,7 +134,7 @@ impl Test {
             .say(&format!("{verdict}: {}, {failed} failed, {skipped} not run", combinations(outcomes.len())))
     }
 
-    fn test(&self, terminal: &Terminal, combination: &Combination<'_>) -> Outcome {
+    fn test(&self, terminal: &Terminal, combination: &Combination<'_>, is_own: bool) -> Outcome {
         let mut outcome = Outcome {
             combination: combination.path(),
             passed: Vec::new(),
@@ -142,7 +143,7 @@ impl Test {
             failed: None,
             warning: None,
         };
-        if let Err(problem) = self.take_steps(terminal, combination, &mut outcome) {
+        if let Err(problem) = self.take_steps(terminal, combination, is_own, &mut outcome) {
             let why = match problem.why {
                 Some(why) => format!("{}\n{why}", problem.message),
                 None => problem.message,
@@ -162,6 +163,7 @@ impl Test {
         &self,
         terminal: &Terminal,
         combination: &Combination<'_>,
+        is_own: bool,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let runtime = combination.runtime;
@@ -196,6 +198,7 @@ impl Test {
             project: &project,
             archive: &archive,
             combination,
+            is_own,
             interpreter: &interpreter,
             offline: self.offline,
             terminal,
@@ -227,6 +230,7 @@ struct Run<'a> {
     project: &'a Project,
     archive: &'a Archive<Cursor<&'a [u8]>>,
     combination: &'a Combination<'a>,
+    is_own: bool,
     interpreter: &'a Interpreter,
     offline: bool,
     terminal: &'a Terminal,
@@ -239,6 +243,9 @@ impl Run<'_> {
         let expected = account.document(1).unwrap_or_default();
         let (status, body) = self.call(Some(ACCOUNT), None)?;
         if status != 200 || body != expected {
+            if self.is_own && status < 500 {
+                return Ok(());
+            }
             return Err(unexpected("with a service account", "200 and the token document", status, &body));
         }
         let refused = "an error status and a JSON reason";
