@@ -468,6 +468,25 @@ fn secrets_are_given_and_what_is_missing_is_named() {
 }
 
 #[test]
+fn code_that_does_not_load_says_no_secret() {
+    let tables =
+        "[[version.secrets]]\nid = 'e6q0123456789abcdefg'\nkey = 'k'\nenvironment-variable = 'FIRST'\n";
+    let node = every_node(&[("index.js", "throw new Error(`no way in with ${process.env.FIRST}`);\n")]);
+    let python = every_python(&[(
+        "index.py",
+        "import os\nraise ValueError('no way in with ' + os.environ['FIRST'])\n",
+    )]);
+    for mut function in node.into_iter().chain(python) {
+        function.tables(tables);
+        function.run(&["pack"]).expect(0);
+        let interpreter = function.interpreter.to_str().unwrap().to_owned();
+        let mut command = function.command(&["check", "--load", "--interpreter", &interpreter]);
+        let run = fnscaffold::run(command.env("FNSCAFFOLD_SECRET_FIRST", "pa55word")).expect(1);
+        assert!(run.stdout.contains("no way in with <redacted>"), "{run:?}");
+    }
+}
+
+#[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
     for function in every_node(&[("index.js", code), ("data/a.txt", "found")]).into_iter().take(1) {

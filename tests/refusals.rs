@@ -587,6 +587,25 @@ fn check_tells_the_machine_from_the_function() {
     assert!(!done.stdout.contains("\"error\":"), "{}", done.stdout);
 }
 
+/// A directory that something else made first holds other files too.
+#[test]
+fn only_what_was_there_is_said_to_be_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[("dist/theirs", ""), ("index.js", ""), (".fnscaffold-a1b2c3/x", "")]);
+    let new = ["new", "--lang", "js", "--mode", "context", "--force", "-o", ".", "--json"];
+    let made = run(&mut fnscaffold(directory.path(), &new)).expect(0);
+    let made: Value = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!(made["overwritten"], serde_json::json!(["index.js"]));
+}
+
+#[test]
+fn what_a_killed_one_left_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[(".fnscaffold-a1b2c3/x", "")]);
+    let new = ["new", "--lang", "js", "--mode", "context", "-q", "-o", "."];
+    run(&mut fnscaffold(directory.path(), &new)).expect(0);
+}
+
 #[test]
 fn a_function_is_written_into_an_empty_directory_however_it_is_named() {
     let directory = tempfile::tempdir().unwrap();

@@ -121,6 +121,12 @@ impl Finding {
     }
 
     #[must_use]
+    /// Says too how things stand in the cloud, where nothing can be taken back.
+    pub fn as_things_stand(self: Box<Self>, standing: &str) -> Box<Self> {
+        let why = self.why.clone().map(|why| why + "\n").unwrap_or_default();
+        self.why(format!("{why}as things stand: {standing}"))
+    }
+
     pub fn at(mut self: Box<Self>, path: impl Into<String>) -> Box<Self> {
         self.path = Some(path.into());
         self

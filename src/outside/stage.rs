@@ -12,14 +12,12 @@ use walkdir::WalkDir;
 use crate::model::archive;
 use crate::model::finding::{self, Result};
 use crate::model::project::{DIST, WriteTo};
+use crate::model::selection::OURS;
 use crate::outside::disk::{io_finding, is_free, open_if_there};
 use crate::outside::hold::Hold;
 use crate::outside::interrupt;
 
-/// Begins the name of every directory that exists only while a verb is at work.
-const STAGE_PREFIX: &str = ".fnscaffold-";
-
-/// Characters that follow it, drawn by lot.
+/// Characters of a stage's name that follow [`OURS`], drawn by lot.
 const STAGE_LETTERS: usize = 6;
 
 /// A directory in the making, beside or inside the place it will have. Dropped, it leaves nothing
@@ -40,7 +38,7 @@ impl Stage {
         let mut hold = None;
         let make = || loop {
             let directory =
-                tempfile::Builder::new().prefix(STAGE_PREFIX).rand_bytes(STAGE_LETTERS).tempdir_in(parent)?;
+                tempfile::Builder::new().prefix(OURS).rand_bytes(STAGE_LETTERS).tempdir_in(parent)?;
             let held = hold_stage(directory.path());
             // Whoever clears up may have met it before it was held, and then it goes.
             let is_lost = matches!(held, Ok(None)) || !directory.path().exists();
@@ -80,11 +78,11 @@ impl Stage {
 
     /// # Errors
     /// [`finding::IO`].
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         let path = self.path().join(name);
         let written = match fs::write(&path, bytes) {
             // The stage itself stays away once a signal has removed it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && name.contains('/') => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent() != Some(self.path()) => {
                 make_parent(&path).and_then(|()| fs::write(&path, bytes))
             }
             written => written,
@@ -152,7 +150,7 @@ impl Stage {
                 for file in moved {
                     let (to, old) = (target.join(file), kept.path().join(file));
                     // What cannot be put back is reported by the first error already.
-                    let _ = if old.exists() { fs::rename(&old, &to) } else { fs::remove_file(&to) };
+                    let _ = if is_free(&old) { fs::remove_file(&to) } else { fs::rename(&old, &to) };
                 }
             }
             result
@@ -304,7 +302,7 @@ fn remove_abandoned(parent: &Path) {
     // What cannot be listed or removed is in nobody's way.
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let letters = name.to_str().and_then(|name| name.strip_prefix(STAGE_PREFIX)).unwrap_or_default();
+        let letters = name.to_str().and_then(|name| name.strip_prefix(OURS)).unwrap_or_default();
         let is_stage = letters.len() == STAGE_LETTERS
             && letters.bytes().all(|letter| letter.is_ascii_alphanumeric())
             && entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata));
@@ -377,15 +375,19 @@ mod tests {
     fn a_merge_that_fails_puts_back_what_it_replaced() {
         let target = tempfile::tempdir().unwrap();
         let stage = Stage::within(target.path()).unwrap();
-        for name in ["a", "b", "c"] {
+        for name in ["a", "b", "c", "at"] {
             stage.write(name, b"new").unwrap();
         }
         fs::write(target.path().join("a"), "old").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("nowhere", target.path().join("at")).unwrap();
         fs::create_dir(target.path().join("c")).unwrap();
         assert_eq!(stage.merge_into(target.path()).unwrap_err().rule.id, "FN0501");
         assert_eq!(fs::read(target.path().join("a")).unwrap(), b"old");
+        #[cfg(unix)]
+        assert_eq!(fs::read_link(target.path().join("at")).unwrap(), Path::new("nowhere"));
         let names = fs::read_dir(target.path()).unwrap().count();
-        assert_eq!(names, 2, "`a` and `c`");
+        assert_eq!(names, if cfg!(unix) { 3 } else { 2 }, "`a`, `c` and the link");
     }
 
     #[test]

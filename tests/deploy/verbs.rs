@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -121,7 +122,7 @@ fn credentials_are_found_where_they_are() {
     let oauth = "y0_oauth-secret-of-the-test";
     // The first that is there is taken.
     let sources = [
-        ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("{TOKEN}\n")), "token`"),
+        ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("\u{feff}{TOKEN}\n")), "token`"),
         ("FNSCAFFOLD_KEY_FILE", place("key.json", &key_json()), "key.json`"),
         ("YC_IAM_TOKEN", TOKEN.to_owned(), "YC_IAM_TOKEN"),
         ("YC_TOKEN", oauth.to_owned(), "YC_TOKEN"),
@@ -146,6 +147,19 @@ fn credentials_are_found_where_they_are() {
     assert!(run.code == 0 && run.stderr.contains("profile `work`"), "{run:?}");
     let run = versions("FNSCAFFOLD_PROFILE", "other");
     assert!(run.code == 2 && run.stderr.contains("FN0906"), "{run:?}");
+}
+
+#[test]
+fn no_time_is_too_long() {
+    let scene = Scene::small();
+    scene.run(&["deploy"]).expect(0);
+    scene
+        .run(&["versions", "--request-timeout", "500000000000years", "--wait", "500000000000years"])
+        .expect(0);
+    scene.server.state().lifetime = Duration::MAX;
+    let mut command = scene.command(&["versions"]);
+    let host = scene.server.url.replace("http://", "");
+    told(run(command.env_remove("YC_IAM_TOKEN").env("YC_METADATA_ADDR", host))).expect(0);
 }
 
 #[test]
@@ -253,6 +267,9 @@ fn going_back_moves_the_tag_and_no_version() {
     let listed = scene.run(&["versions"]);
     assert!(listed.stdout.contains(&first) && listed.stdout.contains("$latest"), "{listed:?}");
     scene.run(&["rollback", "d4vnone"]).expect(5);
+    scene.server.fault("POST *", 1, Fault::Status(403, None));
+    let refused = scene.run(&["rollback"]).expect(5);
+    assert!(refused.stderr.contains("as things stand: of the tags prod some may"), "{refused:?}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Speech {
         match std::str::from_utf8(body) {
             Ok("") => Ok(()),
             Ok(text) => self.terminal.say(self.redactor.text(text).trim_end_matches('\n')),
-            Err(_) => self.terminal.say_bytes(body),
+            Err(_) => self.terminal.say_bytes(&self.redactor.bytes(body)),
         }
     }
 
@@ -191,7 +191,7 @@ impl Speech {
         }
         let (body, is_base64) = match std::str::from_utf8(&response.body) {
             Ok(text) => (self.redactor.text(text).into_owned(), false),
-            Err(_) => (STANDARD.encode(&response.body), true),
+            Err(_) => (STANDARD.encode(self.redactor.bytes(&response.body)), true),
         };
         let milliseconds = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let findings: Vec<_> = done.answer.trouble.iter().chain(&done.unmet).collect();

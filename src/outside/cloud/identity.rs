@@ -160,7 +160,7 @@ impl Identity {
             }
             Source::Metadata(host) => {
                 let (token, lifetime) = ask_machine(host)?;
-                self.keep(token, Some(SystemTime::now() + lifetime));
+                self.keep(token, SystemTime::now().checked_add(lifetime));
                 Ok(Renewal::None)
             }
         }
