@@ -321,7 +321,7 @@ fn what_is_imported_is_written_where_it_was_said_or_nowhere() {
     fs::write(&request, r#"{"runtime":"nodejs22","entrypoint":"index.main"}"#).unwrap();
     fs::write(&own, "precious").unwrap();
     fs::create_dir(directory.path().join("below")).unwrap();
-    for place in ["below", "below/..", ""] {
+    for place in ["below", "below/..", "."] {
         let import = ["spec", "import", "request.json", "--force", "-o", place];
         let refused = run(&mut fnscaffold(directory.path(), &import)).expect(4);
         assert!(refused.stderr.contains("is a directory"), "{place}: {}", refused.stderr);

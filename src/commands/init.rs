@@ -14,7 +14,7 @@ use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
 use crate::outside::disk::{self, Files};
 use crate::outside::stage::Stage;
-use crate::outside::terminal::{Format, Terminal};
+use crate::outside::terminal::{Format, Terminal, harmless};
 
 #[derive(Debug, Args)]
 #[command(
@@ -226,7 +226,7 @@ fn report(
         terminal.say(text.trim_end())?;
         terminal.note("nothing was written: --dry-run");
     } else {
-        let (runtime, entrypoint) = (answers.runtime.id, &answers.entrypoint);
+        let (runtime, entrypoint) = (answers.runtime.id, harmless(&answers.entrypoint));
         terminal.say(&format!("{} {}: {runtime}, {entrypoint}", terminal.good("created"), manifest::FILE))?;
     }
     for problem in findings {

@@ -209,55 +209,57 @@ impl Stage {
     }
 }
 
-/// Whether `dist/` is inside the function directory: whoever gave it to us could have a link there, through
-/// which files elsewhere would be replaced.
+/// Whether `dist/` is inside the function directory: whoever gave it to us could have a link there, or
+/// anywhere in it, through which files elsewhere would be replaced.
 ///
 /// # Errors
 /// [`finding::LINK_ESCAPES`], and [`finding::EXISTS`] when it is no directory.
 pub fn judge_dist(function_directory: &Path) -> Result<()> {
-    let dist = function_directory.join(DIST);
-    let (Ok(root), Ok(target)) = (fs::canonicalize(function_directory), fs::canonicalize(&dist)) else {
+    judge_inside(function_directory, DIST)
+}
+
+fn judge_inside(root: &Path, name: &str) -> Result<()> {
+    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(root.join(name))) else {
         return Ok(());
     };
     if !target.is_dir() {
         return Err(finding::EXISTS
-            .finding(format!("`{DIST}` is no directory"))
-            .why("archive and version.json are written into it")
+            .finding(format!("`{name}` is no directory"))
+            .why("files are written into it")
             .fix("move it away")
-            .at(DIST));
+            .at(name));
     }
     if target.starts_with(root) {
         return Ok(());
     }
     Err(finding::LINK_ESCAPES
-        .finding(format!("the link `{DIST}` leaves the function directory"))
+        .finding(format!("the link `{name}` leaves the function directory"))
         .why(format!("what is written there would replace files in `{}`", target.display()))
         .fix("remove it: a directory is made in its place")
-        .at(DIST))
+        .at(name))
 }
 
 /// Whether files of these names can be written below `target`, of which nothing need be there.
 ///
 /// # Errors
-/// Those of [`judge_dist`] and [`judge_parent`], and [`finding::EXISTS`] for what no file can replace.
+/// Those of [`judge_dist`], of every directory that files are written into, and of [`judge_parent`], and
+/// [`finding::EXISTS`] for what no file can replace.
 pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -> Result<()> {
     if is_free(target) {
         return judge_parent(target.parent().unwrap_or(target));
     }
     judge_parent(target)?;
-    judge_dist(target)?;
     for name in names {
-        let in_the_way = |path: &str, what: &str| {
-            let shown = target.join(path).display().to_string();
-            finding::EXISTS.finding(format!("`{shown}` {what}")).fix("move it away").at(shown.clone())
-        };
-        if fs::symlink_metadata(target.join(name)).is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(in_the_way(name, "is a directory"));
-        }
         for (end, _) in name.match_indices('/') {
-            if fs::metadata(target.join(&name[..end])).is_ok_and(|metadata| !metadata.is_dir()) {
-                return Err(in_the_way(&name[..end], "is no directory"));
-            }
+            judge_inside(target, &name[..end])?;
+        }
+        let place = target.join(name);
+        if fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_dir()) {
+            let shown = place.display().to_string();
+            return Err(finding::EXISTS
+                .finding(format!("`{shown}` is a directory"))
+                .fix("move it away")
+                .at(shown));
         }
     }
     Ok(())

@@ -85,6 +85,10 @@ fn a_deployed_function_is_called() {
     assert_eq!(calls.len(), 3);
     scene.server.fault("POST /d4e*", 1, Fault::ResetAfter);
     scene.run(&["invoke", "--remote", "--raw", "-d", "x"]).expect(5);
+    for more in [&[][..], &["-n"]] {
+        let no_word = scene.run(&[&["invoke", "--remote", "--method", "no word"], more].concat()).expect(2);
+        assert!(no_word.stderr.contains("FN0103"), "{no_word:?}");
+    }
     assert_eq!(scene.server.state().calls.len(), 4, "a call is not repeated");
 }
 
@@ -247,6 +251,11 @@ fn findings_stop_before_the_cloud_is_asked() {
     fs::write(scene.function.join("index.py"), "def nothing():\n    pass\n").unwrap();
     let stale = scene.run(&["deploy"]);
     assert!(stale.code == 1 && stale.stdout.contains("FN0602"), "{stale:?}");
+    // As `check` ends where it cannot read.
+    fs::create_dir(scene.function.join(".fnignore")).unwrap();
+    for verb in ["check", "deploy"] {
+        scene.run(&[verb]).expect(3);
+    }
     assert!(scene.server.state().requests.is_empty());
 }
 
