@@ -525,6 +525,11 @@ fn a_real_token_is_given_and_not_printed() {
         }
         let expected = format!("body={token}");
         function.invoke(&["--token-file", "../token", "--expect", &expected]).expect(0);
+        // The token itself, where its file should be named.
+        let token = format!("t1.{}.{}", "a".repeat(60), "b".repeat(86));
+        let run = function.invoke(&["--token-file", &token]).expect(2);
+        let said = run.stdout + &run.stderr;
+        assert!(said.contains("FN0906") && !said.contains(&token), "{said}");
     }
 }
 

@@ -125,7 +125,7 @@ impl New {
         let shown = output.map_or_else(|| PathBuf::from(&answers.name), Path::to_owned);
         // Without the dots that the system takes no new directory for.
         let target: PathBuf = context.directory.join(&shown).components().collect();
-        let is_empty = in_the_way(&target, &shown, context.force)?.is_empty();
+        let is_empty = judge_target(&target, &shown, context.force)?;
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
         judge_place(&target, project.files.keys())?;
@@ -152,7 +152,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         let name = terminal.input("Name", settings::DEFAULT_NAME, |name| {
             settings::check_name(name)?;
             let shown = output.unwrap_or_else(|| Path::new(name));
-            in_the_way(&context.directory.join(shown), shown, context.force).map(drop)
+            judge_target(&context.directory.join(shown), shown, context.force).map(drop)
         })?;
         answer(given, "name", name);
     }
@@ -221,8 +221,8 @@ fn print_answers(terminal: &Terminal, answers: &Answers) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What stands in `target` already; anything is an error unless it may be overwritten.
-fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
+/// Whether `target` holds nothing yet; anything in it is an error unless it may be overwritten.
+fn judge_target(target: &Path, shown: &Path, force: bool) -> Result<bool> {
     let exists = |message: String, fix: &str| {
         finding::EXISTS.finding(message).fix(fix).at(shown.display().to_string())
     };
@@ -233,7 +233,7 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
         ));
     };
     if names.is_empty() || force {
-        return Ok(names);
+        return Ok(names.is_empty());
     }
     Err(exists(
         format!("the directory `{}` is not empty", shown.display()),
@@ -268,7 +268,7 @@ fn write(context: &Context, target: &Path, made: &Made) -> Result<()> {
     }
     let _turn = context.turn_in(target);
     // Somebody may have put something there while a person was asked.
-    in_the_way(target, shown, context.force)?;
+    judge_target(target, shown, context.force)?;
     judge_place(target, project.files.keys())?;
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;

@@ -98,10 +98,8 @@ impl Rule {
 
 /// How a verb ends that findings stopped: where this machine was in the way, that is what it says.
 pub fn exit_of(findings: &[Box<Finding>]) -> Exit {
-    let is_of_machine = |finding: &Box<Finding>| {
-        finding.severity == Severity::Error && finding.rule.exit == Exit::Environment
-    };
-    if findings.iter().any(is_of_machine) { Exit::Environment } else { Exit::Findings }
+    let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    if errors.any(|error| error.rule.exit == Exit::Environment) { Exit::Environment } else { Exit::Findings }
 }
 
 /// The first of the names, and how many more there are.

@@ -15,6 +15,7 @@ use crate::model::archive::{self, Content};
 use crate::model::finding::{self, Finding, Result, Rule};
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::runtime::Lang;
+use crate::model::secret::looks_secret;
 use crate::model::selection::{IGNORE_FILE, LeftOutBy, OURS, Selection};
 use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
@@ -55,6 +56,23 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn read_text(path: &Path) -> Result<String> {
     let text = fs::read_to_string(path).map_err(|error| io_finding("read", path, &error))?;
     Ok(without_mark(&text).to_owned())
+}
+
+/// The text of a file that holds a token or a key. A message on a path that cannot be read repeats the path,
+/// which may be the secret itself by mistake.
+///
+/// # Errors
+/// [`finding::CREDENTIALS_INVALID`] for such a path, and those of [`read_text`].
+pub fn read_secret(path: &Path) -> Result<String> {
+    let text = path.to_string_lossy();
+    // Behind a directory, which a relative path has got by now, no token begins.
+    let has_secret = || path.iter().any(|part| looks_secret(&part.to_string_lossy()));
+    if text.contains(['\n', '{']) || text.contains("PRIVATE KEY") || has_secret() {
+        return Err(finding::CREDENTIALS_INVALID
+            .finding("the path of a token or a key is the secret itself")
+            .fix("write it to a file that only you can read, and give that file's path"));
+    }
+    read_text(path)
 }
 
 /// The file's bytes, or nothing when there is no such file.

@@ -144,8 +144,13 @@ fn credentials_are_found_where_they_are() {
         format!("current: work\nprofiles:\n  work:\n    token: {oauth}\n    folder-id: b1gfolder\n");
     place(".config/yandex-cloud/config.yaml", &profile);
     for secret in [KEY.to_owned(), format!("t1.{}.{}", "a".repeat(60), "b".repeat(86))] {
-        let run = versions("YC_SERVICE_ACCOUNT_KEY_FILE", &secret);
-        assert!(run.code == 2 && run.stderr.contains("FN0906") && !run.stderr.contains(&secret), "{run:?}");
+        for name in ["YC_SERVICE_ACCOUNT_KEY_FILE", "FNSCAFFOLD_KEY_FILE", "FNSCAFFOLD_TOKEN_FILE"] {
+            let run = versions(name, &secret);
+            assert!(
+                run.code == 2 && run.stderr.contains("FN0906") && !run.stderr.contains(&secret),
+                "{run:?}"
+            );
+        }
     }
     let run = versions("YC_FOLDER_ID", "");
     assert!(run.code == 0 && run.stderr.contains("profile `work`"), "{run:?}");

@@ -38,7 +38,7 @@ impl Identity {
             (Some(file), _) => {
                 let from = file.display().to_string();
                 let fix = format!("`yc iam create-token > {from}`");
-                (disk::read_text(file)?, from, fix)
+                (disk::read_secret(file)?, from, fix)
             }
             (None, Ok(text)) if !text.trim().is_empty() => {
                 (text, VARIABLE.to_owned(), format!("`export {VARIABLE}=$(yc iam create-token)`"))
