@@ -486,6 +486,19 @@ fn code_that_does_not_load_says_no_secret() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_told() {
+    for function in
+        every_node(&[("index.js", "exports.main = () => ({ body: 'hello' });\n")]).into_iter().take(1)
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = function.command(&["invoke"]).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("could not write standard output"));
+    }
+}
+
 #[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";

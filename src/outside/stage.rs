@@ -269,14 +269,16 @@ pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -
 ///
 /// # Errors
 /// [`finding::IO`].
+#[cfg(unix)]
 pub fn judge_parent(target: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::{Access, access};
-        let there = target.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-        access(there, Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(|error| io_finding("write in", there, &error.into()))?;
-    }
+    use rustix::fs::{Access, access};
+    let there = target.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    access(there, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| io_finding("write in", there, &error.into()))
+}
+
+#[cfg(not(unix))]
+pub fn judge_parent(_: &Path) -> Result<()> {
     Ok(())
 }
 

@@ -155,7 +155,7 @@ impl Invoke {
                 let unmet = judge(&answer, expectations, redactor);
                 let (duration, initialisation, peak_memory) = (Duration::ZERO, None, None);
                 let done = Done { request_id, answer, unmet, duration, initialisation, peak_memory };
-                speech.answer(&done);
+                speech.answer(&done)?;
                 return Ok(done);
             }
         };
@@ -185,7 +185,7 @@ impl Invoke {
             peak_memory: called.peak_memory,
         };
         speech.end(&done, memory);
-        speech.answer(&done);
+        speech.answer(&done)?;
         Ok(done)
     }
 }

@@ -60,7 +60,7 @@ impl Invoke {
         }
         let redactor = if self.run.show_token { Redactor::off() } else { cloud.redactor() };
         let speech = speech::Speech::new(terminal, &manifest, self.run.log_format, redactor);
-        done.iter().for_each(|done| speech.answer(done));
+        done.iter().try_for_each(|done| speech.answer(done))?;
         speech.say(&done, None)
     }
 

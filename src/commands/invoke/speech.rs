@@ -107,7 +107,10 @@ impl Speech {
     }
 
     /// What the client gets.
-    pub fn answer(&self, done: &Done) {
+    ///
+    /// # Errors
+    /// Those of [`Terminal::say`].
+    pub fn answer(&self, done: &Done) -> Result<()> {
         let response = &done.answer.response;
         self.terminal.note(&format!("{} {}", self.terminal.faint_err("status:"), response.status));
         for (name, value) in &response.headers {
@@ -115,12 +118,12 @@ impl Speech {
             self.terminal.detail(&self.terminal.faint_err(&header));
         }
         if self.terminal.format == Format::Text {
-            // An answer that cannot be written is not the function's fault, and is told at the end.
-            let _ = self.body(&response.body);
+            self.body(&response.body)?;
         }
         for problem in done.answer.trouble.iter().chain(&done.unmet) {
             self.terminal.warn_in_text(problem);
         }
+        Ok(())
     }
 
     fn body(&self, body: &[u8]) -> Result<()> {
