@@ -605,11 +605,18 @@ fn only_what_was_there_is_said_to_be_overwritten() {
 
 #[cfg(unix)]
 #[test]
-fn no_file_name_drives_the_terminal() {
+fn no_name_of_a_strangers_drives_the_terminal() {
     let handler = "exports.handler = async (event, context) => 1;\n";
     for (verb, files) in [
         (&["init", "-y"][..], [("a\x1b[31mb.js", handler), ("b.txt", "")]),
         (&["pack", "--list", "-v"], [(".env\x1b[31m", ""), ("function.toml", MANIFEST)]),
+        (
+            &["spec", "diff", "a.json", "b.json"],
+            [
+                ("a.json", r#"{"runtime":"a","environment":{"A\u001b[31m":"b"}}"#),
+                ("b.json", r#"{"runtime":"a"}"#),
+            ],
+        ),
     ] {
         let directory = tempfile::tempdir().unwrap();
         write_all(directory.path(), &files);

@@ -22,7 +22,7 @@ use crate::model::version::{self, VersionSpec};
 use crate::outside::disk;
 use crate::outside::judging::Judging;
 use crate::outside::stage::Stage;
-use crate::outside::terminal::Format;
+use crate::outside::terminal::{Format, harmless};
 
 #[derive(Debug, Args)]
 #[command(
@@ -218,7 +218,7 @@ fn say_differences(context: &Context, names: [&Path; 2], found: &[Difference]) -
         lines.extend(a.as_ref().map(|value| format!("-{key} = {value}")));
         lines.extend(b.as_ref().map(|value| format!("+{key} = {value}")));
     }
-    lines.iter().try_for_each(|line| terminal.say(&terminal.diff_line(line)))
+    lines.iter().try_for_each(|line| terminal.say(&terminal.diff_line(&harmless(line))))
 }
 
 impl Import {
