@@ -72,9 +72,8 @@ fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
 fn refuse(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that has gone away has seen enough.
-            let _ = terminal::say_usage(&error.render(), true);
-            Exit::Done
+            let said = terminal::say_usage(&error.render(), true);
+            said.map_or_else(|problem| problem.rule.exit, |()| Exit::Done)
         }
         _ if terminal::json_is_asked_for() => {
             Terminal::json().fail(&usage(error));

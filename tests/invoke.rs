@@ -468,6 +468,38 @@ fn secrets_are_given_and_what_is_missing_is_named() {
 }
 
 #[test]
+fn code_that_does_not_load_says_no_secret() {
+    let tables =
+        "[[version.secrets]]\nid = 'e6q0123456789abcdefg'\nkey = 'k'\nenvironment-variable = 'FIRST'\n";
+    let node = every_node(&[("index.js", "throw new Error(`no way in with ${process.env.FIRST}`);\n")]);
+    let python = every_python(&[(
+        "index.py",
+        "import os\nraise ValueError('no way in with ' + os.environ['FIRST'])\n",
+    )]);
+    for mut function in node.into_iter().chain(python) {
+        function.tables(tables);
+        function.run(&["pack"]).expect(0);
+        let interpreter = function.interpreter.to_str().unwrap().to_owned();
+        let mut command = function.command(&["check", "--load", "--interpreter", &interpreter]);
+        let run = fnscaffold::run(command.env("FNSCAFFOLD_SECRET_FIRST", "pa55word")).expect(1);
+        assert!(run.stdout.contains("no way in with <redacted>"), "{run:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_told() {
+    for function in
+        every_node(&[("index.js", "exports.main = () => ({ body: 'hello' });\n")]).into_iter().take(1)
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = function.command(&["invoke"]).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("could not write standard output"));
+    }
+}
+
+#[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
     for function in every_node(&[("index.js", code), ("data/a.txt", "found")]).into_iter().take(1) {
@@ -506,6 +538,11 @@ fn a_real_token_is_given_and_not_printed() {
         }
         let expected = format!("body={token}");
         function.invoke(&["--token-file", "../token", "--expect", &expected]).expect(0);
+        // The token itself, where its file should be named.
+        let token = format!("t1.{}.{}", "a".repeat(60), "b".repeat(86));
+        let run = function.invoke(&["--token-file", &token]).expect(2);
+        let said = run.stdout + &run.stderr;
+        assert!(said.contains("FN0906") && !said.contains(&token), "{said}");
     }
 }
 

@@ -272,3 +272,27 @@ fn a_language_that_all_files_share_is_not_asked_for() {
     let manifest = manifest(directory.path());
     assert_eq!(manifest["version"]["entrypoint"].as_str(), Some("index.main"));
 }
+
+#[test]
+fn what_comes_while_a_person_is_asked_is_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("my-app/index.js");
+    let answers = ["--lang", "js", "--mode", "context", "--runtime", "latest", "--service-account-id", ""];
+    let settings = ["--entrypoint", "index.main", "--memory", "1GB", "--timeout", "3s"];
+    let mut session = start(directory.path(), &[&["new", "my-app"], &answers[..], &settings].concat());
+    session.exp_string("Write it?").unwrap();
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    fs::write(&path, "precious").unwrap();
+    answer_with(&mut session, "y");
+    assert_eq!(exit_code(&mut session), 4);
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+
+    fs::write(&path, "exports.main = async (event, context) => 1;\n").unwrap();
+    let manifest = directory.path().join("my-app/function.toml");
+    let mut session = start(directory.path(), &["-C", "my-app", "init"]);
+    session.exp_string("Name").unwrap();
+    fs::write(&manifest, "precious").unwrap();
+    answer_with(&mut session, "\r");
+    assert_eq!(exit_code(&mut session), 4);
+    assert_eq!(fs::read(&manifest).unwrap(), b"precious");
+}

@@ -181,9 +181,14 @@ mod links_and_special_files {
             assert!(run.stderr.contains("FN0403") && run.stderr.contains("`dist`"), "{}", run.stderr);
         }
         assert_eq!(fs::read(directory.join("index.js")).unwrap(), b"");
+        symlink("../outside", directory.join("src")).unwrap();
+        let below = ["--no-pack", "--entrypoint", "src/version.main"];
+        let refused = run(fnscaffold(&directory, &new).args(below)).expect(4);
+        assert!(refused.stderr.contains("FN0403") && refused.stderr.contains("`src`"), "{}", refused.stderr);
         let left: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["version.json"]);
         assert_eq!(fs::read(outside.join("version.json")).unwrap(), b"theirs");
+        fs::remove_file(directory.join("src")).unwrap();
         fs::remove_file(directory.join("dist")).unwrap();
         fs::create_dir(directory.join("built")).unwrap();
         symlink("built", directory.join("dist")).unwrap();
@@ -585,6 +590,48 @@ fn check_tells_the_machine_from_the_function() {
     run(&mut fnscaffold(directory.path(), &["pack"])).expect(0);
     let done = run(&mut fnscaffold(directory.path(), &["check", "--format", "json"])).expect(0);
     assert!(!done.stdout.contains("\"error\":"), "{}", done.stdout);
+}
+
+/// A directory that something else made first holds other files too.
+#[test]
+fn only_what_was_there_is_said_to_be_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[("dist/theirs", ""), ("index.js", ""), (".fnscaffold-a1b2c3/x", "")]);
+    let new = ["new", "--lang", "js", "--mode", "context", "--force", "-o", ".", "--json"];
+    let made = run(&mut fnscaffold(directory.path(), &new)).expect(0);
+    let made: Value = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!(made["overwritten"], serde_json::json!(["index.js"]));
+}
+
+#[cfg(unix)]
+#[test]
+fn no_name_of_a_strangers_drives_the_terminal() {
+    let handler = "exports.handler = async (event, context) => 1;\n";
+    for (verb, files) in [
+        (&["init", "-y"][..], [("a\x1b[31mb.js", handler), ("b.txt", "")]),
+        (&["pack", "--list", "-v"], [(".env\x1b[31m", ""), ("function.toml", MANIFEST)]),
+        (
+            &["spec", "diff", "a.json", "b.json"],
+            [
+                ("a.json", r#"{"runtime":"a","environment":{"A\u001b[31m":"b"}}"#),
+                ("b.json", r#"{"runtime":"a"}"#),
+            ],
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        write_all(directory.path(), &files);
+        let said = run(&mut fnscaffold(directory.path(), verb));
+        let said = said.stdout + &said.stderr;
+        assert!(said.contains("\\u{1b}[31m") && !said.contains('\x1b'), "{said}");
+    }
+}
+
+#[test]
+fn what_a_killed_one_left_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    write_all(directory.path(), &[(".fnscaffold-a1b2c3/x", "")]);
+    let new = ["new", "--lang", "js", "--mode", "context", "-q", "-o", "."];
+    run(&mut fnscaffold(directory.path(), &new)).expect(0);
 }
 
 #[test]

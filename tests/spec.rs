@@ -315,6 +315,29 @@ fn a_stale_archive_is_what_check_says() {
 }
 
 #[test]
+fn what_is_imported_is_written_where_it_was_said_or_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let [request, own] = ["request.json", "function.toml"].map(|name| directory.path().join(name));
+    fs::write(&request, r#"{"runtime":"nodejs22","entrypoint":"index.main"}"#).unwrap();
+    fs::write(&own, "precious").unwrap();
+    fs::create_dir(directory.path().join("below")).unwrap();
+    for place in ["below", "below/..", "."] {
+        let import = ["spec", "import", "request.json", "--force", "-o", place];
+        let refused = run(&mut fnscaffold(directory.path(), &import)).expect(4);
+        assert!(refused.stderr.contains("is a directory"), "{place}: {}", refused.stderr);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let place = std::ffi::OsStr::from_bytes(b"\xff.toml");
+        let import = ["spec", "import", "request.json", "-o"];
+        run(fnscaffold(directory.path(), &import).arg(place)).expect(0);
+        assert!(directory.path().join(place).exists());
+    }
+    assert_eq!(fs::read(&own).unwrap(), b"precious");
+}
+
+#[test]
 fn what_is_imported_says_the_same() {
     let function = function("everything.toml");
     for (file, arguments) in [

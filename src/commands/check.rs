@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::commands::allowing::AllowArgs;
-use crate::model::finding::{Exit, Finding, Result, Severity};
+use crate::model::finding::{self, Exit, Result, Severity};
 use crate::outside::judging::{Judging, Loading};
 
 #[derive(Debug, Args)]
@@ -42,12 +42,6 @@ impl Check {
         let worst = findings.first().map(|finding| finding.severity);
         let failed = worst >= Some(if self.strict { Severity::Warning } else { Severity::Error });
         context.terminal.say_findings(!failed, &findings, &context.prefix())?;
-        let is_of_machine =
-            |finding: &Finding| finding.severity == Severity::Error && finding.rule.exit == Exit::Environment;
-        Ok(match failed {
-            false => Exit::Done,
-            true if findings.iter().any(|finding| is_of_machine(finding)) => Exit::Environment,
-            true => Exit::Findings,
-        })
+        Ok(if failed { finding::exit_of(&findings) } else { Exit::Done })
     }
 }

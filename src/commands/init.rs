@@ -14,7 +14,7 @@ use crate::model::runtime::Lang;
 use crate::model::settings::{self, DEFAULT_NAME};
 use crate::outside::disk::{self, Files};
 use crate::outside::stage::Stage;
-use crate::outside::terminal::{Format, Terminal};
+use crate::outside::terminal::{Format, Terminal, harmless};
 
 #[derive(Debug, Args)]
 #[command(
@@ -37,13 +37,7 @@ const PASSED_OVER: [&str; 7] =
 
 impl Init {
     pub fn run(self, context: &Context) -> Result<Exit> {
-        let target = context.directory.join(manifest::FILE);
-        if !context.force && disk::read_if_there(&target)?.is_some() {
-            return Err(finding::EXISTS
-                .finding(format!("`{}` exists", target.display()))
-                .fix("`fnscaffold check` judges it; --force writes it anew")
-                .at(target.display().to_string()));
-        }
+        judge_target(context)?;
         let code = disk::tree(&context.directory, None, |directory| {
             let name = directory.rsplit('/').next().unwrap_or(directory);
             !name.starts_with('.') && !PASSED_OVER.contains(&name)
@@ -60,6 +54,8 @@ impl Init {
         let text = manifest.to_text(MANIFEST_SCHEMA);
         if !context.dry_run {
             let _turn = context.turn_in(&context.directory);
+            // Somebody may have put it there while a person was asked.
+            judge_target(context)?;
             let stage = Stage::within(&context.directory)?;
             stage.write(manifest::FILE, text.as_bytes())?;
             stage.merge_into(&context.directory)?;
@@ -72,6 +68,18 @@ impl Init {
         report(context, &answers, &text, ok, &findings)?;
         Ok(if ok { Exit::Done } else { Exit::Findings })
     }
+}
+
+fn judge_target(context: &Context) -> Result<()> {
+    let target = context.directory.join(manifest::FILE);
+    if context.force || disk::is_free(&target) {
+        return Ok(());
+    }
+    let target = target.display().to_string();
+    Err(finding::EXISTS
+        .finding(format!("`{target}` exists"))
+        .fix("`fnscaffold check` judges it; --force writes it anew")
+        .at(target))
 }
 
 /// Finds in the code what was not given, and asks where the code leaves a choice.
@@ -218,7 +226,7 @@ fn report(
         terminal.say(text.trim_end())?;
         terminal.note("nothing was written: --dry-run");
     } else {
-        let (runtime, entrypoint) = (answers.runtime.id, &answers.entrypoint);
+        let (runtime, entrypoint) = (answers.runtime.id, harmless(&answers.entrypoint));
         terminal.say(&format!("{} {}: {runtime}, {entrypoint}", terminal.good("created"), manifest::FILE))?;
     }
     for problem in findings {

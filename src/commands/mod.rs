@@ -215,7 +215,8 @@ impl Context {
 
     /// What leads from here to the directory's files, for texts that are used here.
     pub fn prefix(&self) -> String {
-        let shown = self.directory.display().to_string().replace('\\', "/");
+        let shown = self.directory.display().to_string();
+        let shown = if cfg!(windows) { shown.replace('\\', "/") } else { shown };
         let shown = shown.trim_end_matches('/').trim_start_matches("./");
         if shown == "." || shown.is_empty() { String::new() } else { format!("{shown}/") }
     }

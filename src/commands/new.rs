@@ -125,18 +125,19 @@ impl New {
         let shown = output.map_or_else(|| PathBuf::from(&answers.name), Path::to_owned);
         // Without the dots that the system takes no new directory for.
         let target: PathBuf = context.directory.join(&shown).components().collect();
-        let overwritten = in_the_way(&target, &shown, context.force)?;
+        let is_empty = judge_target(&target, &shown, context.force)?;
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
         judge_place(&target, project.files.keys())?;
-        let not_packed =
-            if spec.is_none() || overwritten.is_empty() { Vec::new() } else { not_packed(&target, &project) };
+        let not_packed = if spec.is_none() || is_empty { Vec::new() } else { not_packed(&target, &project) };
+        let overwritten = project.files.keys().filter(|path| !disk::is_free(&target.join(path))).cloned();
+        let overwritten = overwritten.collect();
         let made = Made { project, spec, answers, shown, overwritten, not_packed };
         if terminal.can_ask() && !made.confirmed(terminal)? {
             return Err(crate::outside::interrupt::finding());
         }
         if !context.dry_run {
-            write(context, &target, &made.project)?;
+            write(context, &target, &made)?;
         }
         made.report(context)?;
         Ok(Exit::Done)
@@ -151,7 +152,7 @@ fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()
         let name = terminal.input("Name", settings::DEFAULT_NAME, |name| {
             settings::check_name(name)?;
             let shown = output.unwrap_or_else(|| Path::new(name));
-            in_the_way(&context.directory.join(shown), shown, context.force).map(drop)
+            judge_target(&context.directory.join(shown), shown, context.force).map(drop)
         })?;
         answer(given, "name", name);
     }
@@ -220,8 +221,8 @@ fn print_answers(terminal: &Terminal, answers: &Answers) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Our files that stand in `target` already; more than that is an error unless it may be overwritten.
-fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
+/// Whether `target` holds nothing yet; anything in it is an error unless it may be overwritten.
+fn judge_target(target: &Path, shown: &Path, force: bool) -> Result<bool> {
     let exists = |message: String, fix: &str| {
         finding::EXISTS.finding(message).fix(fix).at(shown.display().to_string())
     };
@@ -232,7 +233,7 @@ fn in_the_way(target: &Path, shown: &Path, force: bool) -> Result<Vec<String>> {
         ));
     };
     if names.is_empty() || force {
-        return Ok(names);
+        return Ok(names.is_empty());
     }
     Err(exists(
         format!("the directory `{}` is not empty", shown.display()),
@@ -251,11 +252,13 @@ fn not_packed(target: &Path, project: &Project) -> Vec<String> {
     paths.filter(|path| !project.files.contains_key(path)).collect()
 }
 
-fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
-    let (dist, sources): (Vec<_>, Vec<_>) = project
-        .files
-        .iter()
-        .partition(|(path, _)| path.starts_with(DIST) && path.as_bytes()[DIST.len()] == b'/');
+fn write(context: &Context, target: &Path, made: &Made) -> Result<()> {
+    let Made { project, shown, .. } = made;
+    fn in_dist(path: &str) -> Option<&str> {
+        path.strip_prefix(DIST)?.strip_prefix('/')
+    }
+    let (dist, sources): (Vec<_>, Vec<_>) =
+        project.files.iter().partition(|(path, _)| in_dist(path).is_some());
     if disk::is_free(target) {
         let stage = Stage::beside(target)?;
         for (path, bytes) in dist.into_iter().chain(sources) {
@@ -264,6 +267,8 @@ fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
         return stage.become_directory(target);
     }
     let _turn = context.turn_in(target);
+    // Somebody may have put something there while a person was asked.
+    judge_target(target, shown, context.force)?;
     judge_place(target, project.files.keys())?;
     let stage = Stage::within(target)?;
     let dist_stage = Stage::within(target)?;
@@ -271,7 +276,7 @@ fn write(context: &Context, target: &Path, project: &Project) -> Result<()> {
         stage.write(path, bytes)?;
     }
     for (path, bytes) in &dist {
-        dist_stage.write(&path[DIST.len() + 1..], bytes)?;
+        dist_stage.write(in_dist(path).unwrap_or(path), bytes)?;
     }
     stage.merge_into(target)?;
     if dist.is_empty() { Ok(()) } else { dist_stage.become_dist(target, &DIST_FILES) }
@@ -283,6 +288,7 @@ struct Made {
     spec: Option<VersionSpec>,
     answers: Answers,
     shown: PathBuf,
+    /// Files of the project that stood there before.
     overwritten: Vec<String>,
     /// What stood in the directory before and is packed by the next `pack` only.
     not_packed: Vec<String>,
@@ -317,7 +323,7 @@ impl Made {
             terminal.say(&format!("{} {} bytes, sha256 {}", archive.file, archive.size, archive.sha256))?;
         }
         if !self.overwritten.is_empty() {
-            terminal.note(&format!("overwritten: {}", self.replaced().join(", ")));
+            terminal.note(&format!("overwritten: {}", self.overwritten.join(", ")));
         }
         if !self.not_packed.is_empty() {
             terminal.note(&format!(
@@ -367,16 +373,6 @@ impl Made {
         remarks
     }
 
-    fn replaced(&self) -> Vec<&str> {
-        let top = |path: &'_ str| path.split('/').next().unwrap_or_default().to_owned();
-        self.project
-            .files
-            .keys()
-            .filter(|path| self.overwritten.contains(&top(path)))
-            .map(String::as_str)
-            .collect()
-    }
-
     fn next(&self, context: &Context) -> Vec<String> {
         let place = if context.directory == Path::new(".") {
             self.shown.clone()
@@ -407,7 +403,7 @@ impl Made {
             "answers": self.answers.to_map(),
             "files": files,
             "archive": self.spec.as_ref().map(|spec| &spec.archive),
-            "overwritten": self.replaced(),
+            "overwritten": self.overwritten,
             "notPacked": self.not_packed,
             "findings": self.remarks(),
             "next": if context.dry_run { Vec::new() } else { self.next(context) },

@@ -23,7 +23,7 @@ use crate::outside::emulator;
 use crate::outside::packing;
 use crate::outside::progress::Progress;
 use crate::outside::stage::{Stage, judge_dist, judge_parent};
-use crate::outside::terminal::{Format, Terminal};
+use crate::outside::terminal::{Format, Terminal, harmless};
 
 #[derive(Debug, Args)]
 pub struct Pack {
@@ -196,7 +196,7 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
         terminal.say(file.path())?;
     }
     for (path, by) in &collected.left_out {
-        terminal.detail(&format!("left out {}: {path}", by.describe()));
+        terminal.detail(&format!("left out {}: {}", by.describe(), harmless(path)));
     }
     if !collected.left_out.is_empty() {
         let of = |wanted| collected.left_out.iter().filter(|(_, by)| *by == wanted).count();

@@ -75,9 +75,11 @@ impl Public {
             State::Off => (BindingChange::Remove, standing),
         };
         if !context.dry_run {
+            let standing = "whether everyone may call the function may have been changed";
+            interrupt::stand(standing);
             for binding in &bindings {
-                interrupt::stand("whether everyone may call the function may have been changed");
-                cloud.change_binding(&function.id, change, binding)?;
+                let changed = cloud.change_binding(&function.id, change, binding);
+                changed.map_err(|problem| problem.as_things_stand(standing))?;
             }
             interrupt::stand("");
         }

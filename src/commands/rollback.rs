@@ -9,7 +9,7 @@ use crate::model::cloud::mark::Mark;
 use crate::model::cloud::records::{Function, LATEST, Version};
 use crate::model::cloud::request::{self, Code};
 use crate::model::finding::{self, Exit, Finding, Result};
-use crate::outside::cloud::Cloud;
+use crate::outside::cloud::{Cloud, Trace};
 use crate::outside::terminal::Format;
 use crate::outside::{disk, interrupt};
 
@@ -83,9 +83,11 @@ impl Rollback {
             moves.push(Move { tag: tag.clone(), from, to: to.id.clone() });
         }
         if !context.dry_run {
+            let standing = format!("of the tags {} some may have been moved", tags.join(", "));
+            interrupt::stand(&standing);
             for step in &moves {
-                interrupt::stand(&format!("of the tags {} some may have been moved", tags.join(", ")));
-                cloud.set_tag(&step.to, &step.tag)?;
+                let moved = cloud.set_tag(&step.to, &step.tag);
+                moved.map_err(|problem| problem.as_things_stand(&standing))?;
             }
             interrupt::stand("");
         }
@@ -131,12 +133,13 @@ impl Rollback {
             &mark,
             Code::Version(&old.id),
         );
-        interrupt::stand(
-            "a copy of the earlier version may be in the making; `fnscaffold versions` shows it",
-        );
-        let version = cloud
-            .create_version(&function.id, &request, versions, &mark)
-            .map_err(|setback| setback.finding)?;
+        let standing = "a copy of the earlier version may be in the making; `fnscaffold versions` shows it";
+        interrupt::stand(standing);
+        let made = cloud.create_version(&function.id, &request, versions, &mark);
+        let version = made.map_err(|setback| match setback.trace {
+            Trace::Nothing => setback.finding,
+            Trace::Unknown | Trace::Version(_) => setback.finding.as_things_stand(standing),
+        })?;
         interrupt::stand("");
         Ok(Move { tag: LATEST.to_owned(), from, to: format!("{}, a copy of {}", version.id, old.id) })
     }

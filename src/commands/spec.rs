@@ -22,7 +22,7 @@ use crate::model::version::{self, VersionSpec};
 use crate::outside::disk;
 use crate::outside::judging::Judging;
 use crate::outside::stage::Stage;
-use crate::outside::terminal::Format;
+use crate::outside::terminal::{Format, harmless};
 
 #[derive(Debug, Args)]
 #[command(
@@ -218,7 +218,7 @@ fn say_differences(context: &Context, names: [&Path; 2], found: &[Difference]) -
         lines.extend(a.as_ref().map(|value| format!("-{key} = {value}")));
         lines.extend(b.as_ref().map(|value| format!("+{key} = {value}")));
     }
-    lines.iter().try_for_each(|line| terminal.say(&terminal.diff_line(line)))
+    lines.iter().try_for_each(|line| terminal.say(&terminal.diff_line(&harmless(line))))
 }
 
 impl Import {
@@ -279,8 +279,7 @@ fn read_ours(place: &Path) -> Result<Option<Reading>> {
     let is_manifest = place.extension().is_some_and(|extension| extension == "toml");
     let directory = if is_manifest { place.parent().unwrap_or(place) } else { place };
     let file = if is_manifest { place.to_owned() } else { place.join(manifest::FILE) };
-    let Some(bytes) = disk::read_if_there(&file)? else { return Ok(None) };
-    let (manifest, _) = manifest::parse(&String::from_utf8_lossy(&bytes))?;
+    let Some((manifest, _)) = disk::manifest_at(&file)? else { return Ok(None) };
     let mut code = Code::default();
     if let Ok(runtime) = parse_runtime(&manifest.version.runtime) {
         let archive = directory.join(DIST).join(runtime.lang.archive_name());
@@ -298,6 +297,12 @@ fn read_ours(place: &Path) -> Result<Option<Reading>> {
 }
 
 fn write_new(context: &Context, target: &Path, text: &str) -> Result<()> {
+    let (false, Some(name)) = (target.is_dir(), target.file_name()) else {
+        return Err(finding::EXISTS
+            .finding(format!("`{}` is a directory", target.display()))
+            .fix("name the file to write")
+            .at(target.display().to_string()));
+    };
     if !context.force && disk::read_if_there(target)?.is_some() {
         return Err(finding::EXISTS
             .finding(format!("`{}` exists", target.display()))
@@ -307,7 +312,6 @@ fn write_new(context: &Context, target: &Path, text: &str) -> Result<()> {
     if context.dry_run {
         return Ok(());
     }
-    let name = target.file_name().and_then(|name| name.to_str()).unwrap_or(manifest::FILE);
     let stage = Stage::beside(target)?;
     stage.write(name, text.as_bytes())?;
     stage

@@ -96,6 +96,12 @@ impl Rule {
     }
 }
 
+/// How a verb ends that findings stopped: where this machine was in the way, that is what it says.
+pub fn exit_of(findings: &[Box<Finding>]) -> Exit {
+    let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    if errors.any(|error| error.rule.exit == Exit::Environment) { Exit::Environment } else { Exit::Findings }
+}
+
 /// The first of the names, and how many more there are.
 pub fn few(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 10;
@@ -121,6 +127,12 @@ impl Finding {
     }
 
     #[must_use]
+    /// Says too how things stand in the cloud, where nothing can be taken back.
+    pub fn as_things_stand(self: Box<Self>, standing: &str) -> Box<Self> {
+        let why = self.why.clone().map(|why| why + "\n").unwrap_or_default();
+        self.why(format!("{why}as things stand: {standing}"))
+    }
+
     pub fn at(mut self: Box<Self>, path: impl Into<String>) -> Box<Self> {
         self.path = Some(path.into());
         self

@@ -1,6 +1,7 @@
 //! function.toml: text in, a manifest with the line of each key out. It guarantees the shape (known
 //! keys, right types); the values are judged in `rules`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -351,13 +352,22 @@ fn unknown_key(path: &str, name: &str, known: &[&str], line: u32) -> Box<finding
 
 fn syntax(text: &str, error: &toml::de::Error) -> Box<finding::Finding> {
     let mut problem = finding::MANIFEST_SYNTAX
-        .finding(format!("`{FILE}` cannot be read: {}", error.message().trim()))
+        .finding(format!("`{FILE}` cannot be read: {}", without_value(error.message().trim())))
         .fix("`fnscaffold schema function` prints the keys and their types")
         .at(FILE);
     if let Some(span) = error.span() {
         problem = problem.line(line_of(text, span.start));
     }
     problem
+}
+
+/// A value of another type may be a variable's, and so a secret.
+fn without_value(message: &str) -> Cow<'_, str> {
+    const START: &str = "invalid type: ";
+    let parts = message.strip_prefix(START).zip(message.rsplit_once(", expected "));
+    let Some((found, (_, wanted))) = parts else { return message.into() };
+    let kind = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+    format!("{START}{kind}, expected {wanted}").into()
 }
 
 fn line_of(text: &str, offset: usize) -> u32 {
@@ -451,6 +461,12 @@ mod tests {
     fn wrong_types_and_broken_text_name_the_line() {
         let problem = parse(&format!("{SMALL}memory = 128\n")).unwrap_err();
         assert_eq!((problem.rule.id, problem.line), ("FN0202", Some(5)));
+        for value in ["{ PIN = 123456 }", "{ PIN = [\"123456\"] }", "\"123456\"", "{ PIN = { A = 123456 } }"]
+        {
+            let problem = parse(&format!("{SMALL}environment = {value}\n")).unwrap_err();
+            assert!(!format!("{problem:?}").contains("123456"), "{problem:?}");
+            assert!(problem.message.contains("expected a "), "{problem:?}");
+        }
         let problem = parse("name = \"x\n").unwrap_err();
         assert_eq!((problem.rule.id, problem.line), ("FN0202", Some(1)));
         assert_eq!(parse("").unwrap_err().rule.id, "FN0202");

@@ -12,6 +12,9 @@ use crate::model::package::DIST_FILES;
 
 pub const IGNORE_FILE: &str = ".fnignore";
 
+/// Begins the name of everything that stands beside a person's files only while a verb is at work.
+pub const OURS: &str = ".fnscaffold-";
+
 /// Names that are left out unless a pattern of the user's brings them back with `!`.
 const LEFT_OUT: &[Name] = &[
     at_root("dist").directory(),
@@ -49,7 +52,7 @@ const LEFT_OUT: &[Name] = &[
 ];
 
 /// Never packed, as what `pack` writes into `dist/` is not: they describe the archive, or are it.
-const NEVER: &[Name] = &[at_root("function.toml"), at_root(".fnignore"), begins(".fnscaffold-")];
+const NEVER: &[Name] = &[at_root("function.toml"), at_root(".fnignore"), begins(OURS)];
 
 /// Names that we know. They need no patterns, whose making takes a tenth of the time that `new` takes.
 struct Name {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::model::archive::{self, Content};
 use crate::model::finding::{self, Finding, Result, Rule};
 use crate::model::manifest::{self, Lines, Manifest};
 use crate::model::runtime::Lang;
-use crate::model::selection::{IGNORE_FILE, LeftOutBy, Selection};
+use crate::model::secret::looks_secret;
+use crate::model::selection::{IGNORE_FILE, LeftOutBy, OURS, Selection};
 use crate::model::sources::{Sources, has_below};
 use crate::model::template::Templates;
 use crate::outside::terminal;
@@ -28,7 +29,7 @@ pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> 
     let fix = match error.kind() {
         io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the path"),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space and run it again"),
-        io::ErrorKind::ReadOnlyFilesystem => Some("choose a place that can be written with -o DIR"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("work on a copy at a place that can be written"),
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     };
@@ -48,10 +49,30 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| io_finding("read", path, &error))
 }
 
+/// The file's text, of which a mark of UTF-8 that an editor put before it is no part.
+///
 /// # Errors
 /// [`finding::IO`], also when the file is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| io_finding("read", path, &error))
+    let text = fs::read_to_string(path).map_err(|error| io_finding("read", path, &error))?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// The text of a file that holds a token or a key. A message on a path that cannot be read repeats the path,
+/// which may be the secret itself by mistake.
+///
+/// # Errors
+/// [`finding::CREDENTIALS_INVALID`] for such a path, and those of [`read_text`].
+pub fn read_secret(path: &Path) -> Result<String> {
+    let text = path.to_string_lossy();
+    // Behind a directory, which a relative path has got by now, no token begins.
+    let has_secret = || path.iter().any(|part| looks_secret(&part.to_string_lossy()));
+    if text.contains(['\n', '{']) || text.contains("PRIVATE KEY") || has_secret() {
+        return Err(finding::CREDENTIALS_INVALID
+            .finding("the path of a token or a key is the secret itself")
+            .fix("write it to a file that only you can read, and give that file's path"));
+    }
+    read_text(path)
 }
 
 /// The file's bytes, or nothing when there is no such file.
@@ -114,20 +135,27 @@ fn is_absent(error: &io::Error) -> bool {
 /// # Errors
 /// [`finding::MANIFEST_MISSING`], and those of [`manifest::parse`].
 pub fn read_manifest(directory: &Path) -> Result<(Manifest, Lines)> {
-    let path = directory.join(manifest::FILE);
-    match read_if_there(&path)? {
-        None => Err(finding::MANIFEST_MISSING
+    manifest_at(&directory.join(manifest::FILE))?.ok_or_else(|| {
+        finding::MANIFEST_MISSING
             .finding(format!("there is no `{}` in `{}`", manifest::FILE, directory.display()))
             .fix("`fnscaffold new` makes a function, `fnscaffold init` adopts code, -C DIR names another directory")
-            .at(manifest::FILE)),
-        Some(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => manifest::parse(without_mark(&text)),
-            Err(error) => Err(finding::MANIFEST_SYNTAX
-                .finding(format!("`{}` is not UTF-8", manifest::FILE))
-                .why(error.utf8_error().to_string())
-                .at(manifest::FILE)),
-        },
-    }
+            .at(manifest::FILE)
+    })
+}
+
+/// The function.toml at `path`, or nothing when there is none.
+///
+/// # Errors
+/// [`finding::IO`], and those of [`manifest::parse`].
+pub fn manifest_at(path: &Path) -> Result<Option<(Manifest, Lines)>> {
+    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        finding::MANIFEST_SYNTAX
+            .finding(format!("`{}` is not UTF-8", manifest::FILE))
+            .why(error.utf8_error().to_string())
+            .at(manifest::FILE)
+    })?;
+    manifest::parse(without_mark(&text)).map(Some)
 }
 
 /// What a function directory packs, sorted as in the archive, and what it leaves out.
@@ -407,6 +435,12 @@ impl Sources for Files {
         read_whole(self.0.get(name)?).ok().map(Cow::Owned)
     }
 
+    fn copy(&self, name: &str, out: &mut dyn Write) -> Result<()> {
+        let place = self.0.get(name).map_or(Path::new(name), PathBuf::as_path);
+        let copied = open(place).and_then(|mut file| io::copy(&mut file, out));
+        copied.map(drop).map_err(|error| io_finding("copy", place, &error))
+    }
+
     fn has_directory(&self, name: &str) -> bool {
         has_below(&self.0, name)
     }
@@ -460,8 +494,8 @@ pub fn tree(directory: &Path, links: Option<&'static Rule>, enter: impl Fn(&str)
     Ok(files)
 }
 
-/// What stands in `directory`, by name: none when there is no such directory, nothing when `directory`
-/// is something else.
+/// What a person has in `directory`, by name: none when there is no such directory, nothing when
+/// `directory` is something else.
 ///
 /// # Errors
 /// [`finding::IO`].
@@ -477,6 +511,7 @@ pub fn list_directory(directory: &Path) -> Result<Option<Vec<String>>> {
         let entry = entry.map_err(|error| io_finding("list", directory, &error))?;
         names.push(entry.file_name().to_string_lossy().into_owned());
     }
+    names.retain(|name| !name.starts_with(OURS));
     names.sort();
     Ok(Some(names))
 }
@@ -487,18 +522,16 @@ pub fn is_free(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err()
 }
 
-/// The text of a file that was named as an argument, relative to `directory`; `-` is standard input. A mark
-/// of UTF-8 that an editor put before it is no part of it.
+/// The text of a file that was named as an argument, relative to `directory`; `-` is standard input.
 ///
 /// # Errors
 /// [`finding::IO`].
 pub fn read_argument(directory: &Path, file: &Path) -> Result<String> {
-    let text = if file == Path::new("-") {
-        String::from_utf8(terminal::read_stdin()?)
-            .map_err(|error| finding::IO.finding("standard input is not UTF-8").why(error.to_string()))?
-    } else {
-        read_text(&directory.join(file))?
-    };
+    if file != Path::new("-") {
+        return read_text(&directory.join(file));
+    }
+    let text = String::from_utf8(terminal::read_stdin()?)
+        .map_err(|error| finding::IO.finding("standard input is not UTF-8").why(error.to_string()))?;
     Ok(without_mark(&text).to_owned())
 }
 
@@ -543,4 +576,24 @@ pub fn digest(path: &Path) -> Result<(u64, String)> {
         Ok(hashing.finish())
     });
     hashed.map_err(|error| io_finding("read", path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_to_hold_is_copied_and_told_from_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("large");
+        let file = File::create(&place).unwrap();
+        file.set_len(HELD_LIMIT + 1).unwrap();
+        let files = Files(BTreeMap::from([("large".to_owned(), place)]));
+        assert!(files.read("large").is_none());
+        let before = archive::record(&files, "large");
+        assert_eq!(before.size, HELD_LIMIT + 1);
+        file.set_len(HELD_LIMIT + 2).unwrap();
+        assert_ne!(archive::record(&files, "large"), before);
+        assert_eq!(files.copy("none", &mut io::sink()).unwrap_err().rule.id, "FN0501");
+    }
 }

@@ -1,9 +1,11 @@
 //! The only room that sets permissions: a path and what may be done to it in, the disk changed out.
 
+#[cfg(unix)]
 use std::fs;
 use std::io;
 use std::path::Path;
 
+#[cfg(unix)]
 use walkdir::WalkDir;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

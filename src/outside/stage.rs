@@ -12,14 +12,12 @@ use walkdir::WalkDir;
 use crate::model::archive;
 use crate::model::finding::{self, Result};
 use crate::model::project::{DIST, WriteTo};
+use crate::model::selection::OURS;
 use crate::outside::disk::{io_finding, is_free, open_if_there};
 use crate::outside::hold::Hold;
 use crate::outside::interrupt;
 
-/// Begins the name of every directory that exists only while a verb is at work.
-const STAGE_PREFIX: &str = ".fnscaffold-";
-
-/// Characters that follow it, drawn by lot.
+/// Characters of a stage's name that follow [`OURS`], drawn by lot.
 const STAGE_LETTERS: usize = 6;
 
 /// A directory in the making, beside or inside the place it will have. Dropped, it leaves nothing
@@ -40,7 +38,7 @@ impl Stage {
         let mut hold = None;
         let make = || loop {
             let directory =
-                tempfile::Builder::new().prefix(STAGE_PREFIX).rand_bytes(STAGE_LETTERS).tempdir_in(parent)?;
+                tempfile::Builder::new().prefix(OURS).rand_bytes(STAGE_LETTERS).tempdir_in(parent)?;
             let held = hold_stage(directory.path());
             // Whoever clears up may have met it before it was held, and then it goes.
             let is_lost = matches!(held, Ok(None)) || !directory.path().exists();
@@ -80,11 +78,11 @@ impl Stage {
 
     /// # Errors
     /// [`finding::IO`].
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         let path = self.path().join(name);
         let written = match fs::write(&path, bytes) {
             // The stage itself stays away once a signal has removed it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && name.contains('/') => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent() != Some(self.path()) => {
                 make_parent(&path).and_then(|()| fs::write(&path, bytes))
             }
             written => written,
@@ -152,7 +150,7 @@ impl Stage {
                 for file in moved {
                     let (to, old) = (target.join(file), kept.path().join(file));
                     // What cannot be put back is reported by the first error already.
-                    let _ = if old.exists() { fs::rename(&old, &to) } else { fs::remove_file(&to) };
+                    let _ = if is_free(&old) { fs::remove_file(&to) } else { fs::rename(&old, &to) };
                 }
             }
             result
@@ -211,55 +209,57 @@ impl Stage {
     }
 }
 
-/// Whether `dist/` is inside the function directory: whoever gave it to us could have a link there, through
-/// which files elsewhere would be replaced.
+/// Whether `dist/` is inside the function directory: whoever gave it to us could have a link there, or
+/// anywhere in it, through which files elsewhere would be replaced.
 ///
 /// # Errors
 /// [`finding::LINK_ESCAPES`], and [`finding::EXISTS`] when it is no directory.
 pub fn judge_dist(function_directory: &Path) -> Result<()> {
-    let dist = function_directory.join(DIST);
-    let (Ok(root), Ok(target)) = (fs::canonicalize(function_directory), fs::canonicalize(&dist)) else {
+    judge_inside(function_directory, DIST)
+}
+
+fn judge_inside(root: &Path, name: &str) -> Result<()> {
+    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(root.join(name))) else {
         return Ok(());
     };
     if !target.is_dir() {
         return Err(finding::EXISTS
-            .finding(format!("`{DIST}` is no directory"))
-            .why("archive and version.json are written into it")
+            .finding(format!("`{name}` is no directory"))
+            .why("files are written into it")
             .fix("move it away")
-            .at(DIST));
+            .at(name));
     }
     if target.starts_with(root) {
         return Ok(());
     }
     Err(finding::LINK_ESCAPES
-        .finding(format!("the link `{DIST}` leaves the function directory"))
+        .finding(format!("the link `{name}` leaves the function directory"))
         .why(format!("what is written there would replace files in `{}`", target.display()))
         .fix("remove it: a directory is made in its place")
-        .at(DIST))
+        .at(name))
 }
 
 /// Whether files of these names can be written below `target`, of which nothing need be there.
 ///
 /// # Errors
-/// Those of [`judge_dist`] and [`judge_parent`], and [`finding::EXISTS`] for what no file can replace.
+/// Those of [`judge_dist`], of every directory that files are written into, and of [`judge_parent`], and
+/// [`finding::EXISTS`] for what no file can replace.
 pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -> Result<()> {
     if is_free(target) {
         return judge_parent(target.parent().unwrap_or(target));
     }
     judge_parent(target)?;
-    judge_dist(target)?;
     for name in names {
-        let in_the_way = |path: &str, what: &str| {
-            let shown = target.join(path).display().to_string();
-            finding::EXISTS.finding(format!("`{shown}` {what}")).fix("move it away").at(shown.clone())
-        };
-        if fs::symlink_metadata(target.join(name)).is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(in_the_way(name, "is a directory"));
-        }
         for (end, _) in name.match_indices('/') {
-            if fs::metadata(target.join(&name[..end])).is_ok_and(|metadata| !metadata.is_dir()) {
-                return Err(in_the_way(&name[..end], "is no directory"));
-            }
+            judge_inside(target, &name[..end])?;
+        }
+        let place = target.join(name);
+        if fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_dir()) {
+            let shown = place.display().to_string();
+            return Err(finding::EXISTS
+                .finding(format!("`{shown}` is a directory"))
+                .fix("move it away")
+                .at(shown));
         }
     }
     Ok(())
@@ -269,14 +269,16 @@ pub fn judge_place<'a>(target: &Path, names: impl Iterator<Item = &'a String>) -
 ///
 /// # Errors
 /// [`finding::IO`].
+#[cfg(unix)]
 pub fn judge_parent(target: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::{Access, access};
-        let there = target.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-        access(there, Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(|error| io_finding("write in", there, &error.into()))?;
-    }
+    use rustix::fs::{Access, access};
+    let there = target.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    access(there, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| io_finding("write in", there, &error.into()))
+}
+
+#[cfg(not(unix))]
+pub fn judge_parent(_: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -304,7 +306,7 @@ fn remove_abandoned(parent: &Path) {
     // What cannot be listed or removed is in nobody's way.
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let letters = name.to_str().and_then(|name| name.strip_prefix(STAGE_PREFIX)).unwrap_or_default();
+        let letters = name.to_str().and_then(|name| name.strip_prefix(OURS)).unwrap_or_default();
         let is_stage = letters.len() == STAGE_LETTERS
             && letters.bytes().all(|letter| letter.is_ascii_alphanumeric())
             && entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata));
@@ -377,15 +379,19 @@ mod tests {
     fn a_merge_that_fails_puts_back_what_it_replaced() {
         let target = tempfile::tempdir().unwrap();
         let stage = Stage::within(target.path()).unwrap();
-        for name in ["a", "b", "c"] {
+        for name in ["a", "b", "c", "at"] {
             stage.write(name, b"new").unwrap();
         }
         fs::write(target.path().join("a"), "old").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("nowhere", target.path().join("at")).unwrap();
         fs::create_dir(target.path().join("c")).unwrap();
         assert_eq!(stage.merge_into(target.path()).unwrap_err().rule.id, "FN0501");
         assert_eq!(fs::read(target.path().join("a")).unwrap(), b"old");
+        #[cfg(unix)]
+        assert_eq!(fs::read_link(target.path().join("at")).unwrap(), Path::new("nowhere"));
         let names = fs::read_dir(target.path()).unwrap().count();
-        assert_eq!(names, 2, "`a` and `c`");
+        assert_eq!(names, if cfg!(unix) { 3 } else { 2 }, "`a`, `c` and the link");
     }
 
     #[test]

@@ -339,6 +339,7 @@ impl Terminal {
         let theme = self.theme();
         // A choice that wraps is not taken back whole. Its mark takes two columns.
         let width = usize::from(Term::stderr().size().1).saturating_sub(3);
+        let choices: Vec<_> = choices.iter().map(|choice| harmless(choice)).collect();
         let choices: Vec<_> = choices.iter().map(|choice| truncate_str(choice, width, "…")).collect();
         let answer = Select::with_theme(&*theme)
             .with_prompt(question)
@@ -476,8 +477,8 @@ fn can_erase() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Without what could drive a terminal: findings quote names and texts of strangers.
-fn harmless(text: &str) -> Cow<'_, str> {
+/// Without what could drive a terminal: names and texts may be those of strangers.
+pub fn harmless(text: &str) -> Cow<'_, str> {
     let drives = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(drives) {
         return Cow::Borrowed(text);

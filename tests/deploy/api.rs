@@ -16,7 +16,8 @@ pub fn error(code: u32, message: &str) -> Value {
 pub fn answer(asked: &Asked, state: &mut State) -> (u16, Vec<u8>) {
     if asked.path == "/computeMetadata/v1/instance/service-accounts/default/token" {
         assert_eq!(asked.headers["metadata-flavor"], "Google");
-        let token = json!({ "access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer" });
+        let lifetime = state.lifetime.as_secs();
+        let token = json!({ "access_token": TOKEN, "expires_in": lifetime, "token_type": "Bearer" });
         return (200, token.to_string().into_bytes());
     }
     if asked.path == "/iam/v1/tokens" {
@@ -112,7 +113,8 @@ fn api(asked: &Asked, state: &mut State) -> (u16, Value) {
             let wanted = asked.query["filter"].strip_prefix("name=\"").unwrap().trim_end_matches('"');
             let found: Vec<_> =
                 state.functions.iter().filter(|(name, _)| *name == wanted).map(function).collect();
-            (200, json!({ "functions": found }))
+            // A list that leads nowhere.
+            (200, json!({ "functions": found, "nextPageToken": if found.is_empty() { "again" } else { "" } }))
         }
         ("POST", "functions") => {
             let name = body["name"].as_str().unwrap().to_owned();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -84,6 +85,10 @@ fn a_deployed_function_is_called() {
     assert_eq!(calls.len(), 3);
     scene.server.fault("POST /d4e*", 1, Fault::ResetAfter);
     scene.run(&["invoke", "--remote", "--raw", "-d", "x"]).expect(5);
+    for more in [&[][..], &["-n"]] {
+        let no_word = scene.run(&[&["invoke", "--remote", "--method", "no word"], more].concat()).expect(2);
+        assert!(no_word.stderr.contains("FN0103"), "{no_word:?}");
+    }
     assert_eq!(scene.server.state().calls.len(), 4, "a call is not repeated");
 }
 
@@ -121,7 +126,7 @@ fn credentials_are_found_where_they_are() {
     let oauth = "y0_oauth-secret-of-the-test";
     // The first that is there is taken.
     let sources = [
-        ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("{TOKEN}\n")), "token`"),
+        ("FNSCAFFOLD_TOKEN_FILE", place("token", &format!("\u{feff}{TOKEN}\n")), "token`"),
         ("FNSCAFFOLD_KEY_FILE", place("key.json", &key_json()), "key.json`"),
         ("YC_IAM_TOKEN", TOKEN.to_owned(), "YC_IAM_TOKEN"),
         ("YC_TOKEN", oauth.to_owned(), "YC_TOKEN"),
@@ -139,13 +144,31 @@ fn credentials_are_found_where_they_are() {
         format!("current: work\nprofiles:\n  work:\n    token: {oauth}\n    folder-id: b1gfolder\n");
     place(".config/yandex-cloud/config.yaml", &profile);
     for secret in [KEY.to_owned(), format!("t1.{}.{}", "a".repeat(60), "b".repeat(86))] {
-        let run = versions("YC_SERVICE_ACCOUNT_KEY_FILE", &secret);
-        assert!(run.code == 2 && run.stderr.contains("FN0906") && !run.stderr.contains(&secret), "{run:?}");
+        for name in ["YC_SERVICE_ACCOUNT_KEY_FILE", "FNSCAFFOLD_KEY_FILE", "FNSCAFFOLD_TOKEN_FILE"] {
+            let run = versions(name, &secret);
+            assert!(
+                run.code == 2 && run.stderr.contains("FN0906") && !run.stderr.contains(&secret),
+                "{run:?}"
+            );
+        }
     }
     let run = versions("YC_FOLDER_ID", "");
     assert!(run.code == 0 && run.stderr.contains("profile `work`"), "{run:?}");
     let run = versions("FNSCAFFOLD_PROFILE", "other");
     assert!(run.code == 2 && run.stderr.contains("FN0906"), "{run:?}");
+}
+
+#[test]
+fn no_time_is_too_long() {
+    let scene = Scene::small();
+    scene.run(&["deploy"]).expect(0);
+    scene
+        .run(&["versions", "--request-timeout", "500000000000years", "--wait", "500000000000years"])
+        .expect(0);
+    scene.server.state().lifetime = Duration::MAX;
+    let mut command = scene.command(&["versions"]);
+    let host = scene.server.url.replace("http://", "");
+    told(run(command.env_remove("YC_IAM_TOKEN").env("YC_METADATA_ADDR", host))).expect(0);
 }
 
 #[test]
@@ -233,6 +256,11 @@ fn findings_stop_before_the_cloud_is_asked() {
     fs::write(scene.function.join("index.py"), "def nothing():\n    pass\n").unwrap();
     let stale = scene.run(&["deploy"]);
     assert!(stale.code == 1 && stale.stdout.contains("FN0602"), "{stale:?}");
+    // As `check` ends where it cannot read.
+    fs::create_dir(scene.function.join(".fnignore")).unwrap();
+    for verb in ["check", "deploy"] {
+        scene.run(&[verb]).expect(3);
+    }
     assert!(scene.server.state().requests.is_empty());
 }
 
@@ -253,6 +281,9 @@ fn going_back_moves_the_tag_and_no_version() {
     let listed = scene.run(&["versions"]);
     assert!(listed.stdout.contains(&first) && listed.stdout.contains("$latest"), "{listed:?}");
     scene.run(&["rollback", "d4vnone"]).expect(5);
+    scene.server.fault("POST *", 1, Fault::Status(403, None));
+    let refused = scene.run(&["rollback"]).expect(5);
+    assert!(refused.stderr.contains("as things stand: of the tags prod some may"), "{refused:?}");
 }
 
 #[test]

@@ -100,10 +100,7 @@ impl Deployment<'_> {
             standing = text;
         };
         let result = self.steps(outlook, &mut stand);
-        result.map_err(|problem| {
-            let why = problem.why.clone().map(|why| why + "\n").unwrap_or_default();
-            problem.why(format!("{why}as things stand: {standing}"))
-        })
+        result.map_err(|problem| problem.as_things_stand(&standing))
     }
 
     fn steps(&self, outlook: &Outlook, stand: &mut dyn FnMut(String)) -> Result<Done> {

@@ -57,7 +57,7 @@ impl Deploy {
         }
         if findings.iter().any(|finding| self.stops(finding)) {
             terminal.say_findings(false, &findings, &context.prefix())?;
-            return Ok(Exit::Findings);
+            return Ok(finding::exit_of(&findings));
         }
         for warning in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
             terminal.warn_in_text(warning);

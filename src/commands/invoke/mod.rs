@@ -13,8 +13,7 @@ use clap::Args;
 use crate::commands::Context;
 use crate::commands::access::Place;
 use crate::commands::running::RunArgs;
-use crate::model::archive::{Archive, Record};
-use crate::model::digest::sha256;
+use crate::model::archive::{self, Archive};
 use crate::model::event::choices::CHOICES;
 use crate::model::event::expect::Expectation;
 use crate::model::event::http::Call as Payload;
@@ -156,7 +155,7 @@ impl Invoke {
                 let unmet = judge(&answer, expectations, redactor);
                 let (duration, initialisation, peak_memory) = (Duration::ZERO, None, None);
                 let done = Done { request_id, answer, unmet, duration, initialisation, peak_memory };
-                speech.answer(&done);
+                speech.answer(&done)?;
                 return Ok(done);
             }
         };
@@ -186,7 +185,7 @@ impl Invoke {
             peak_memory: called.peak_memory,
         };
         speech.end(&done, memory);
-        speech.answer(&done);
+        speech.answer(&done)?;
         Ok(done)
     }
 }
@@ -247,11 +246,7 @@ fn judge_freshness(
     runtime: &'static Runtime,
 ) -> Result<Option<Box<Finding>>> {
     let own = Files::from(files);
-    let record = |name: &str| {
-        let bytes = own.read(name).unwrap_or_default();
-        Record { path: name.to_owned(), size: bytes.len() as u64, sha256: sha256(&bytes) }
-    };
-    let records: Vec<_> = own.names().into_iter().map(record).collect();
+    let records: Vec<_> = own.names().into_iter().map(|name| archive::record(&own, name)).collect();
     let gives_way = |name: &str| vendor::gives_way(name, &own, runtime.lang);
     let vendored = vendor::packages(archive, runtime.lang);
     Ok(rules::judge_freshness(path, &archive.records()?, &records, &vendored, gives_way))

@@ -15,7 +15,7 @@ use crate::model::finding::{self, Exit, Result};
 use crate::model::junit;
 use crate::model::settings::parse_timeout;
 use crate::outside::clock;
-use crate::outside::cloud::{Call, Cloud, RAW};
+use crate::outside::cloud::{Call, Cloud, RAW, parse_method};
 use crate::outside::disk;
 use crate::outside::terminal::Format;
 
@@ -60,7 +60,7 @@ impl Invoke {
         }
         let redactor = if self.run.show_token { Redactor::off() } else { cloud.redactor() };
         let speech = speech::Speech::new(terminal, &manifest, self.run.log_format, redactor);
-        done.iter().for_each(|done| speech.answer(done));
+        done.iter().try_for_each(|done| speech.answer(done))?;
         speech.say(&done, None)
     }
 
@@ -96,6 +96,7 @@ impl Invoke {
 
     fn remote_request(&self, context: &Context, request_id: &str, trace_id: &str) -> Result<Request> {
         let request = self.request.request(&context.directory, request_id, trace_id)?;
+        parse_method(&request.method)?;
         if !request.path.is_empty() {
             return Err(finding::ANSWER_INVALID
                 .finding("--path cannot be used with --remote")

@@ -107,7 +107,10 @@ impl Speech {
     }
 
     /// What the client gets.
-    pub fn answer(&self, done: &Done) {
+    ///
+    /// # Errors
+    /// Those of [`Terminal::say`].
+    pub fn answer(&self, done: &Done) -> Result<()> {
         let response = &done.answer.response;
         self.terminal.note(&format!("{} {}", self.terminal.faint_err("status:"), response.status));
         for (name, value) in &response.headers {
@@ -115,19 +118,19 @@ impl Speech {
             self.terminal.detail(&self.terminal.faint_err(&header));
         }
         if self.terminal.format == Format::Text {
-            // An answer that cannot be written is not the function's fault, and is told at the end.
-            let _ = self.body(&response.body);
+            self.body(&response.body)?;
         }
         for problem in done.answer.trouble.iter().chain(&done.unmet) {
             self.terminal.warn_in_text(problem);
         }
+        Ok(())
     }
 
     fn body(&self, body: &[u8]) -> Result<()> {
         match std::str::from_utf8(body) {
             Ok("") => Ok(()),
             Ok(text) => self.terminal.say(self.redactor.text(text).trim_end_matches('\n')),
-            Err(_) => self.terminal.say_bytes(body),
+            Err(_) => self.terminal.say_bytes(&self.redactor.bytes(body)),
         }
     }
 
@@ -191,7 +194,7 @@ impl Speech {
         }
         let (body, is_base64) = match std::str::from_utf8(&response.body) {
             Ok(text) => (self.redactor.text(text).into_owned(), false),
-            Err(_) => (STANDARD.encode(&response.body), true),
+            Err(_) => (STANDARD.encode(self.redactor.bytes(&response.body)), true),
         };
         let milliseconds = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let findings: Vec<_> = done.answer.trouble.iter().chain(&done.unmet).collect();

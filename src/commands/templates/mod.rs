@@ -225,9 +225,7 @@ impl Filter {
                 let wanted = self.lang.is_none_or(|lang| lang == runtime.lang)
                     && self.mode.is_none_or(|wanted| wanted == mode)
                     && self.runtime.as_deref().is_none_or(|id| id == runtime.id);
-                if let Ok(template) = templates.find(mode, runtime).map_err(|_| ())
-                    && wanted
-                {
+                if wanted && let Ok(template) = templates.find(mode, runtime) {
                     combinations.push(Combination { template, mode, runtime });
                 }
             }

@@ -15,7 +15,7 @@ use crate::model::finding::{self, Exit, Result};
 use crate::model::template::Templates;
 use crate::outside::disk;
 use crate::outside::packing;
-use crate::outside::stage::Stage;
+use crate::outside::stage::{Stage, judge_place};
 use crate::outside::terminal::Format;
 
 /// Write function directories, as LANG/MODE/RUNTIME, or compare them with what is there
@@ -58,6 +58,7 @@ impl Render {
                 .fix("take another -o DIR, overwrite with --force, or compare with --check")
                 .at(self.output.display().to_string()));
         }
+        judge_place(&target, files.keys())?;
         if !context.dry_run {
             write(&target, &files)?;
         }

@@ -148,7 +148,7 @@ impl Test {
                 Some(why) => format!("{}\n{why}", problem.message),
                 None => problem.message,
             };
-            let step = if outcome.passed.is_empty() { "render" } else { STEPS[outcome.passed.len()] };
+            let step = STEPS[outcome.passed.len()];
             let failure = finding::TEMPLATE_TEST.finding(format!("{}: {step} failed", outcome.combination));
             let failure = failure.why(why).at(combination.template.name.as_str());
             outcome.failed = Some(match problem.fix {
@@ -215,7 +215,7 @@ impl Test {
 }
 
 /// In order; each needs the one before.
-const STEPS: [&str; 6] = ["render", "parse", "pack", "check", "run", "run"];
+const STEPS: [&str; 5] = ["render", "parse", "pack", "check", "run"];
 
 /// The first error among the findings.
 fn worst(findings: Vec<Box<Finding>>) -> Result<()> {

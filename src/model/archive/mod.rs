@@ -16,6 +16,7 @@ pub use read::Archive;
 pub use write::{Content, DosDate, Hashing, Level, Options, Record, Scratch, Window, write};
 
 use crate::model::finding::{self, Finding, Result};
+use crate::model::sources::Sources;
 
 /// Bytes of an archive that can still be uploaded in the request itself, 3.5 MB: Yandex Cloud's
 /// documentation, Cloud Functions, "Quotas and limits".
@@ -32,6 +33,15 @@ pub const UNPACKED_LIMIT: u64 = 713_031_680;
 /// Bytes of an entry's name: with the 46 bytes before it, a central directory header must fit into
 /// 65,535 bytes (APPNOTE.TXT 4.4.10).
 const PATH_LIMIT: usize = 65_535 - 46;
+
+/// What the file `name` holds, of any size. One that cannot be read to its end is another.
+pub fn record(sources: &dyn Sources, name: &str) -> Record {
+    let mut hashing = Hashing::new(io::sink());
+    // What was read until then is hashed.
+    let _ = sources.copy(name, &mut hashing);
+    let (size, sha256) = hashing.finish();
+    Record { path: name.to_owned(), size, sha256 }
+}
 
 /// Whether `path` names the same file inside the directory that an archive is unpacked to, whatever
 /// the tool and the system.

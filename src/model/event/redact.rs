@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::str::Utf8Chunk;
 
 use memchr::memmem;
 
@@ -64,6 +65,12 @@ impl Redactor {
         }
         clean.push_str(&text[copied..]);
         Cow::Owned(clean)
+    }
+
+    /// As [`Self::text`], of what need not be a text.
+    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let clean = |chunk: Utf8Chunk<'_>| [self.text(chunk.valid()).as_bytes(), chunk.invalid()].concat();
+        bytes.utf8_chunks().flat_map(clean).collect()
     }
 
     /// All ends are next to ASCII characters or are those of a token, so they never split a character.
@@ -150,6 +157,13 @@ mod tests {
 
     fn shaped() -> String {
         format!("t1.{}.{}", "9euelZqP-".repeat(6), "kQ8_rLx".repeat(12))
+    }
+
+    #[test]
+    fn what_is_no_text_hides_no_token() {
+        let redactor = Redactor::new(["t0p-secret".to_owned()]);
+        assert_eq!(redactor.bytes(b"\xff\xfe t0p-secret\n\x80"), b"\xff\xfe <redacted>\n\x80");
+        assert_eq!(redactor.bytes(&[0, 200, 255]), [0, 200, 255]);
     }
 
     #[test]

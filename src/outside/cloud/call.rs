@@ -34,6 +34,16 @@ pub struct Call<'a> {
 /// What a raw call asks for.
 pub const RAW: &str = "integration=raw";
 
+/// # Errors
+/// [`finding::ANSWER_INVALID`].
+pub fn parse_method(text: &str) -> Result<Method> {
+    Method::from_bytes(text.as_bytes()).map_err(|_| {
+        finding::ANSWER_INVALID
+            .finding(format!("--method `{text}` cannot be sent"))
+            .why("a method is one word, such as GET")
+    })
+}
+
 /// A tag that was just set is not known everywhere at once.
 const UNKNOWN_YET: [u64; 3] = [1, 2, 4];
 
@@ -104,7 +114,7 @@ impl Cloud<'_> {
         let action = "call the function";
         let url = self.call_address(call.function_id, call.tag, call.query);
         let token = self.token()?;
-        let method = Method::from_bytes(call.method.as_bytes()).unwrap_or(Method::POST);
+        let method = parse_method(call.method)?;
         let mut attempt = 1;
         loop {
             let request = Request {

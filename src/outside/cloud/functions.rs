@@ -1,5 +1,7 @@
 //! Functions, versions, tags and who may call: names and ids in, what the API knows of them out.
 
+use std::collections::BTreeSet;
+
 use form_urlencoded::Serializer;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -149,6 +151,7 @@ impl Cloud<'_> {
     fn list<T: DeserializeOwned>(&self, path: &str, field: &str, action: &str) -> Result<Vec<T>> {
         let mut found = Vec::new();
         let mut page = path.to_owned();
+        let mut followed = BTreeSet::new();
         loop {
             let mut answer = self.get(Service::Functions, page, action)?;
             let items = answer.get_mut(field).map(Value::take).unwrap_or_else(|| json!([]));
@@ -160,8 +163,12 @@ impl Cloud<'_> {
             })?;
             found.extend(items);
             match answer.get("nextPageToken").and_then(Value::as_str) {
-                // A page that leads nowhere new ends the list too.
-                Some(token) if !token.is_empty() && found.len() < MOST => {
+                // One that leads to where it has been ends the list too.
+                Some(token)
+                    if !token.is_empty()
+                        && followed.len() < MOST_PAGES
+                        && followed.insert(token.to_owned()) =>
+                {
                     let mut query = Serializer::new(format!("{path}&"));
                     page = query.append_pair("pageToken", token).finish();
                 }
@@ -171,8 +178,8 @@ impl Cloud<'_> {
     }
 }
 
-/// Records that are listed at most.
-const MOST: usize = 100_000;
+/// Pages of a list that are followed at most, each of 100 records.
+const MOST_PAGES: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingChange {

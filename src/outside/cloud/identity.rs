@@ -14,7 +14,6 @@ use crate::model::cloud::profile::{self, Credentials, Profile};
 use crate::model::cloud::token::Secret;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Finding, Result};
-use crate::model::secret::looks_secret;
 use crate::outside::cloud::jwt;
 use crate::outside::cloud::wire::{Body, Request, Wire};
 use crate::outside::{clock, disk};
@@ -96,7 +95,7 @@ impl Identity {
         let variable = |name: &str| env::var(name).ok().filter(|text| !text.trim().is_empty());
         if let Some(file) = &wanted.token_file {
             let from = format!("`{}`", file.display());
-            return Some(read_secret(file).and_then(|text| of_token(&text, from)));
+            return Some(disk::read_secret(file).and_then(|text| of_token(&text, from)));
         }
         if let Some(file) = &wanted.key_file {
             return Some(of_key_file(file));
@@ -160,7 +159,7 @@ impl Identity {
             }
             Source::Metadata(host) => {
                 let (token, lifetime) = ask_machine(host)?;
-                self.keep(token, Some(SystemTime::now() + lifetime));
+                self.keep(token, SystemTime::now().checked_add(lifetime));
                 Ok(Renewal::None)
             }
         }
@@ -211,18 +210,7 @@ fn of_token(text: &str, from: String) -> Result<Identity> {
 }
 
 fn of_key_file(file: &Path) -> Result<Identity> {
-    of_key(&read_secret(file)?, format!("`{}`", file.display()))
-}
-
-/// A message on a path that cannot be read repeats the path, which may be the secret itself by mistake.
-fn read_secret(file: &Path) -> Result<String> {
-    let path = file.to_string_lossy();
-    if path.contains(['\n', '{']) || path.contains("PRIVATE KEY") || looks_secret(&path) {
-        return Err(finding::CREDENTIALS_INVALID
-            .finding("the path of a token or a key is the secret itself")
-            .fix("write it to a file that only you can read, and give that file's path"));
-    }
-    disk::read_text(file)
+    of_key(&disk::read_secret(file)?, format!("`{}`", file.display()))
 }
 
 fn of_key(json: &str, from: String) -> Result<Identity> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::Method;
 
-pub use call::{Call, RAW};
+pub use call::{Call, RAW, parse_method};
 pub use functions::BindingChange;
 pub use identity::Wanted;
 

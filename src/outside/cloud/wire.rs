@@ -19,6 +19,9 @@ use crate::model::cloud::token::Secret;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the other side may take not a byte.
 const STALL: Duration = Duration::from_secs(30);
+/// A clock cannot count on for as long as a person can ask for.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Answers are small; a function's is 3.5 MB at most.
 const ANSWER_LIMIT: u64 = 16 << 20;
 
@@ -107,11 +110,12 @@ impl Wire {
             built = built.header("Authorization", format!("Bearer {}", token.expose()));
         }
         let built = built.body(body).map_err(|error| Fault::Impossible(error.to_string()))?;
+        let patience = request.patience.min(LONGEST_PATIENCE);
         let built = self
             .agent
             .configure_request(built)
-            .timeout_recv_response(Some(request.patience))
-            .timeout_recv_body(Some(request.patience))
+            .timeout_recv_response(Some(patience))
+            .timeout_recv_body(Some(patience))
             .build();
         let response = self.agent.run(built).map_err(|error| fault(&error))?;
         let (parts, mut body) = response.into_parts();

@@ -59,7 +59,7 @@ impl Home {
             ("preload/_fnscaffold_redirect.py", include_str!("redirect.py")),
             ("preload/sitecustomize.py", include_str!("sitecustomize.py")),
         ] {
-            home.stage.write(&format!("{}/{name}", RUNTIME.trim_start_matches('/')), text.as_bytes())?;
+            home.stage.write(format!("{}/{name}", RUNTIME.trim_start_matches('/')), text.as_bytes())?;
         }
         Ok(home)
     }
@@ -129,7 +129,7 @@ impl Home {
     /// [`finding::IO`].
     pub fn set_port(&self, port: u16) -> Result<()> {
         self.stage
-            .write(&format!("{}/preload/port", RUNTIME.trim_start_matches('/')), port.to_string().as_bytes())
+            .write(format!("{}/preload/port", RUNTIME.trim_start_matches('/')), port.to_string().as_bytes())
     }
 
     /// What interpreters call the directories, and what the platform calls them.

@@ -34,16 +34,22 @@ impl Identity {
         if service_account.is_none_or(str::is_empty) {
             return Ok(Self::None);
         }
-        let (text, from) = match (file, std::env::var(VARIABLE)) {
-            (Some(file), _) => (disk::read_text(file)?, file.display().to_string()),
-            (None, Ok(text)) if !text.trim().is_empty() => (text, VARIABLE.to_owned()),
+        let (text, from, fix) = match (file, std::env::var(VARIABLE)) {
+            (Some(file), _) => {
+                let from = file.display().to_string();
+                let fix = format!("`yc iam create-token > {from}`");
+                (disk::read_secret(file)?, from, fix)
+            }
+            (None, Ok(text)) if !text.trim().is_empty() => {
+                (text, VARIABLE.to_owned(), format!("`export {VARIABLE}=$(yc iam create-token)`"))
+            }
             _ => return Ok(Self::Fake),
         };
         Secret::of(&text).map(Self::Real).ok_or_else(|| {
             finding::ANSWER_INVALID
                 .finding(format!("{from} holds no IAM token"))
                 .why("a token is one line of visible ASCII characters")
-                .fix(format!("`yc iam create-token > {from}`, or leave it out and take a fake one"))
+                .fix(format!("{fix}, or leave it out and take a fake one"))
         })
     }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::interpreter::{self, Interpreter};
 use super::process::Guardian;
 use super::unpack::unpack;
+use crate::model::archive;
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::runtime::{self, Lang, Runtime};
@@ -119,7 +120,7 @@ impl Installing<'_> {
         for name in sources.names() {
             if scope != Scope::Packages || manifests.contains(&name) {
                 add(name.as_bytes());
-                add(&sources.read(name).unwrap_or_default());
+                add(archive::record(sources, name).sha256.as_bytes());
             }
         }
         hex(hash)
@@ -161,16 +162,16 @@ impl Installing<'_> {
 
     fn npm(&self, code: &Path, sources: &dyn Sources) -> Result<()> {
         let locked = sources.has("package-lock.json") || sources.has("npm-shrinkwrap.json");
-        let beside = self.interpreter.path.parent().map(|directory| directory.join("npm"));
-        let (npm, path) = match beside.filter(|npm| npm.is_file()) {
-            Some(npm) => (Some(npm), interpreter::path_with(self.interpreter.path.parent())),
+        let beside = self.interpreter.path.parent();
+        let (npm, path) = match beside.and_then(|directory| interpreter::program_in(directory, "npm")) {
+            Some(npm) => (Some(npm), interpreter::path_with(beside)),
             // Its own Node.js runs it, which need not be the function's.
             None => (interpreter::programs("npm").next(), interpreter::path_with(None)),
         };
         let Some(npm) = npm else {
             return Err(finding::INSTALL_FAILED
                 .finding("npm is not on PATH, so the function's dependencies cannot be installed")
-                .fix("install npm, or vendor the dependencies with `fnscaffold pack --vendor`")
+                .fix("install npm; it comes with Node.js")
                 .at("package.json"));
         };
         let verb = if locked { "ci" } else { "install" };

@@ -210,19 +210,18 @@ fn on_path(runtime: &Runtime) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Every file called `name` on PATH, in its order.
+/// Every program called `name` on PATH, in its order.
 pub fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
     let directories: Vec<_> = std::env::split_paths(&path).collect();
-    let name = name.to_owned();
-    directories
-        .into_iter()
-        .flat_map(move |directory| {
-            let name = name.clone();
-            endings.iter().map(move |ending| directory.join(format!("{name}{ending}")))
-        })
-        .filter(|path| path.is_file())
+    directories.into_iter().filter_map(move |directory| program_in(&directory, name))
+}
+
+/// The program called `name` in a directory. What has no ending is a script for a shell on Windows.
+pub fn program_in(directory: &Path, name: &str) -> Option<PathBuf> {
+    let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
+    let mut paths = endings.iter().map(|ending| directory.join(format!("{name}{ending}")));
+    paths.find(|path| path.is_file())
 }
 
 /// Whether the program is a script that starts the real one, as version managers have them.

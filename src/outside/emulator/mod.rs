@@ -48,6 +48,7 @@ pub use survey::{Candidate, Program, Survey, survey};
 pub use trace::entered;
 pub use vendor::vendor;
 
+use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
 use crate::model::runtime::{Lang, Runtime};
@@ -213,12 +214,14 @@ pub fn load(
     };
     let mut findings: Vec<_> = interpreter.judge(runtime).into_iter().collect();
     let timeout = Duration::from_secs(parse_timeout(&manifest.version.timeout).unwrap_or(0));
+    let secrets = Secrets::of(&manifest.version);
+    let redactor = Redactor::default().hiding(secrets.values());
     let said = Arc::new(Mutex::new(String::new()));
     let hearing = Arc::clone(&said);
     let settings = Settings {
         // Code that asks for a token while it is loaded gets one, as in the cloud.
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
-        secrets: Secrets::of(&manifest.version),
+        secrets: secrets.clone(),
         fault: None,
         route: Route::Auto,
         offline: false,
@@ -238,7 +241,8 @@ pub fn load(
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            let problem = judge_load(&failure, &manifest.version.entrypoint, &said);
+            let mut problem = judge_load(&failure, &manifest.version.entrypoint, &said);
+            problem.why = problem.why.map(|why| redactor.text(&why).into_owned());
             let is_syntax =
                 matches!(&failure, Failure::Raised(raised) if raised.error.error_type == "SyntaxError");
             let is_older = runtime.lang == Lang::Python && interpreter.numbers() < runtime.version();

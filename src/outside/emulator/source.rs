@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::interpreter::Interpreter;
 use super::manner::{Manner, Place};
 use super::recall;
+use crate::model::archive;
 use crate::model::finding::{Result, Severity};
 use crate::model::manifest::Manifest;
 use crate::model::runtime::{Lang, Runtime};
@@ -69,11 +70,7 @@ fn digest(files: &[SourceFile]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for name in sources.names() {
         // One that cannot be read is told of when it is unpacked.
-        let bytes = sources.read(name).unwrap_or_default();
-        for part in [name.as_bytes(), bytes.as_ref()] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+        hash.update(format!("{name}\0{}\0", archive::record(&sources, name).sha256));
     }
     hash.finalize().into()
 }
