@@ -383,6 +383,7 @@ fn code_that_does_not_load_answers_502_until_it_is_mended() {
     // A manifest that cannot be read leaves what is there.
     write(root.path(), "func/function.toml", "name = [");
     dev.says("error[FN02");
+    dev.says("calls are answered as before until it is mended");
     assert_eq!(dev.get("/").text(), "mended");
 }
 

@@ -191,6 +191,7 @@ impl Served {
             Ok(Ok(running)) => running.map(Arc::new),
             Ok(Err(problem)) => {
                 self.tell(Told::Problem(&problem));
+                self.tell(Told::Progress("calls are answered as before until it is mended"));
                 None
             }
             Err(_) => None,
