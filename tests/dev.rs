@@ -278,6 +278,9 @@ fn a_change_is_served() {
     write(root.path(), "func/index.js", "exports.other = () => ({ body: 'four' });");
     write(root.path(), "func/function.toml", settings);
     until("a change of the entry point", || dev.get("/").body == b"four");
+    // No Node.js that runs fnscaffold's tests is as old.
+    write(root.path(), "func/function.toml", &settings.replace("nodejs22", "nodejs12"));
+    dev.says("nodejs12 runs here on");
 }
 
 /// What a process has started and has not taken leave of.
