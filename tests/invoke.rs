@@ -252,6 +252,8 @@ fn variables_give_way_to_flags() {
             ),
             (&[], &["--set", "a=b"], "--set means nothing without --event-template"),
             (&[], &["--tag", "stable"], "--tag means nothing without --remote"),
+            (&[], &["--header", "X Y: z"], "--header `X Y: z` cannot be read"),
+            (&[], &["--header", "X: y\nZ: z"], "--header `X: y\nZ: z` cannot be read"),
             (&[], &["--folder-id", "b1g"], "--folder-id means nothing without --remote"),
             (
                 &[("FNSCAFFOLD_EVENT", "event.json"), ("FNSCAFFOLD_DATA", "x")],
