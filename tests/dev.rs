@@ -272,6 +272,9 @@ fn a_change_is_served() {
     write(root.path(), "func/index.js", "exports.other = () => ({ body: 'four' });");
     write(root.path(), "func/function.toml", settings);
     until("a change of the entry point", || dev.get("/").body == b"four");
+    // No Node.js that runs fnscaffold's tests is as old.
+    write(root.path(), "func/function.toml", &settings.replace("nodejs22", "nodejs12"));
+    dev.says("nodejs12 runs here on");
 }
 
 /// What a process has started and has not taken leave of.
@@ -377,6 +380,7 @@ fn code_that_does_not_load_answers_502_until_it_is_mended() {
     // A manifest that cannot be read leaves what is there.
     write(root.path(), "func/function.toml", "name = [");
     dev.says("error[FN02");
+    dev.says("calls are answered as before until it is mended");
     assert_eq!(dev.get("/").text(), "mended");
 }
 

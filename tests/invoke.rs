@@ -252,6 +252,8 @@ fn variables_give_way_to_flags() {
             ),
             (&[], &["--set", "a=b"], "--set means nothing without --event-template"),
             (&[], &["--tag", "stable"], "--tag means nothing without --remote"),
+            (&[], &["--header", "X Y: z"], "--header `X Y: z` cannot be read"),
+            (&[], &["--header", "X: y\nZ: z"], "--header `X: y\nZ: z` cannot be read"),
             (&[], &["--folder-id", "b1g"], "--folder-id means nothing without --remote"),
             (
                 &[("FNSCAFFOLD_EVENT", "event.json"), ("FNSCAFFOLD_DATA", "x")],
@@ -736,13 +738,15 @@ fn check_load_tells_what_the_interpreter_says() {
 }
 
 #[test]
-fn an_older_python_does_not_judge_newer_syntax() {
+fn another_python_does_not_judge_newer_syntax_and_compiled_modules() {
     let handler = "\ndef main(event, context):\n    return {'statusCode': 200}\n";
     for (code, exit, rule) in [
         ("try:\n    x = 1\nexcept ValueError, TypeError:\n    x = 2", 0, "FN0318"),
+        ("import fast", 0, "FN0318"),
         ("raise RuntimeError('early')", 1, "FN0316"),
     ] {
-        for mut function in every_python(&[("index.py", &format!("{code}{handler}"))]) {
+        let compiled = ("fast.cpython-314-x86_64-linux-gnu.so", "");
+        for mut function in every_python(&[("index.py", &format!("{code}{handler}")), compiled]) {
             if function.runtime == "python314" {
                 continue;
             }

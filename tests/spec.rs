@@ -338,6 +338,18 @@ fn what_is_imported_is_written_where_it_was_said_or_nowhere() {
 }
 
 #[test]
+fn version_json_says_what_the_manifest_says() {
+    let function = function("everything.toml");
+    let version = "my-app/dist/version.json";
+    run(&mut fnscaffold(function.path(), &["spec", "diff", "my-app", version])).expect(0);
+    let imported = run(&mut fnscaffold(function.path(), &["spec", "import", version])).expect(0);
+    let name = fs::read_to_string(data("everything.toml")).unwrap();
+    let name = name.lines().find(|line| line.starts_with("name")).unwrap();
+    assert!(imported.stdout.lines().any(|line| line.starts_with(name)), "{}", imported.stdout);
+    assert!(!imported.stderr.contains("FN0606"), "{}", imported.stderr);
+}
+
+#[test]
 fn what_is_imported_says_the_same() {
     let function = function("everything.toml");
     for (file, arguments) in [

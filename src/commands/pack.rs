@@ -123,9 +123,8 @@ impl Pack {
         } else {
             write(&context.directory, &manifest, files, &packing)?
         };
-        let saved = usual.map(|usual| usual.saturating_sub(spec.archive.size));
         drop(progress);
-        say_packed(context, &manifest, &spec, changed, saved)?;
+        say_packed(context, &manifest, &spec, changed, usual)?;
         Ok(Exit::Done)
     }
 }
@@ -212,13 +211,13 @@ fn list(terminal: &Terminal, collected: &Collected) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What was done; of `--level best` also what it `saved`.
+/// What was done; of `--level best` also what it saved of the `usual` size.
 fn say_packed(
     context: &Context,
     manifest: &Manifest,
     spec: &VersionSpec,
     changed: bool,
-    saved: Option<u64>,
+    usual: Option<u64>,
 ) -> Result<()> {
     let terminal = &context.terminal;
     let archive = &spec.archive;
@@ -232,8 +231,8 @@ fn say_packed(
             "archive": archive,
             "findings": warning.into_iter().collect::<Vec<_>>(),
         });
-        if let Some(saved) = saved {
-            document["saved"] = json!(saved);
+        if let Some(usual) = usual {
+            document["saved"] = json!(usual.cast_signed() - archive.size.cast_signed());
         }
         return terminal.say_json(&document);
     }
@@ -252,8 +251,8 @@ fn say_packed(
         archive.size,
         archive.sha256
     ))?;
-    if let Some(saved) = saved {
-        terminal.note(&gain(archive.size, saved));
+    if let Some(usual) = usual {
+        terminal.note(&gain(archive.size, usual));
     }
     let unpacked: u64 = archive.entries.iter().map(|entry| entry.size).sum();
     terminal.detail(&format!("unpacked: {}", human_size(unpacked)));
@@ -263,11 +262,14 @@ fn say_packed(
     Ok(())
 }
 
-/// What `--level best` was good for.
-fn gain(size: u64, saved: u64) -> String {
-    let usual = size + saved;
-    let percent = saved as f64 / usual as f64 * 100.0;
-    let gain = format!("level best: {saved} bytes ({percent:.1}%) smaller than the default level");
+/// What `--level best` was good for. Files that it streams and the default level holds come out larger.
+fn gain(size: u64, usual: u64) -> String {
+    let percent = size.abs_diff(usual) as f64 / usual as f64 * 100.0;
+    let gain = format!("level best: {} bytes ({percent:.1}%)", size.abs_diff(usual));
+    if size > usual {
+        return format!("{gain} larger than the default level, which suits these files better");
+    }
+    let gain = format!("{gain} smaller than the default level");
     // Where it is still too large for that, a warning says so.
     if size <= DIRECT_UPLOAD_LIMIT && usual > DIRECT_UPLOAD_LIMIT {
         format!("{gain}, and now within the {DIRECT_UPLOAD_LIMIT} bytes of a direct upload")
@@ -286,9 +288,16 @@ mod tests {
 
     #[test]
     fn a_gain_that_spares_the_bucket_is_told() {
-        let spares = |size, saved| gain(size, saved).ends_with("3670016 bytes of a direct upload");
-        assert!(spares(DIRECT_UPLOAD_LIMIT, 1));
-        assert!(!spares(DIRECT_UPLOAD_LIMIT + 1, 9), "still too large");
-        assert!(!spares(DIRECT_UPLOAD_LIMIT - 9, 9), "small enough before");
+        let spares = |size, usual| gain(size, usual).ends_with("3670016 bytes of a direct upload");
+        assert!(spares(DIRECT_UPLOAD_LIMIT, DIRECT_UPLOAD_LIMIT + 1));
+        assert!(!spares(DIRECT_UPLOAD_LIMIT + 1, DIRECT_UPLOAD_LIMIT + 9), "still too large");
+        assert!(!spares(DIRECT_UPLOAD_LIMIT - 9, DIRECT_UPLOAD_LIMIT), "small enough before");
+    }
+
+    #[test]
+    fn a_loss_is_told_as_one() {
+        assert!(gain(102, 100).starts_with("level best: 2 bytes (2.0%) larger than"));
+        assert!(gain(98, 100).starts_with("level best: 2 bytes (2.0%) smaller than"));
+        assert!(gain(100, 100).starts_with("level best: 0 bytes (0.0%) smaller than"));
     }
 }

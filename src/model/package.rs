@@ -125,12 +125,16 @@ pub fn archive_size<C: Content>(files: &[C], packing: &Packing<'_>) -> Result<u6
     Ok(archive::write(files, &packing.options(&|_| Ok(())), io::sink())?.size)
 }
 
+/// The report is of what `pack` would write, which without --vendor has no packages.
+const NEEDLESS: &str = "exclude what the function does not need: `fnscaffold pack --report`, with --vendor where \
+                        that packed it, shows what takes the space";
+
 /// The finding for all files of an archive together.
 pub fn judge_unpacked_size(bytes: u64) -> Option<Box<Finding>> {
     (bytes > UNPACKED_LIMIT).then(|| {
         finding::TOO_LARGE
             .finding(format!("the files have {bytes} bytes, the platform unpacks at most {UNPACKED_LIMIT}"))
-            .fix("exclude what the function does not need: `fnscaffold pack --report` shows what takes the space")
+            .fix(NEEDLESS)
     })
 }
 
@@ -143,7 +147,7 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
                     "the archive has {bytes} bytes, the platform takes at most {}",
                     archive::ARCHIVE_LIMIT
                 ))
-                .fix("exclude what the function does not need: `fnscaffold pack --report` shows what takes the space")
+                .fix(NEEDLESS)
                 .at(file),
         )
     } else if bytes > archive::DIRECT_UPLOAD_LIMIT {
@@ -153,7 +157,7 @@ pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
                     "the archive has {bytes} bytes, a direct upload at most {}",
                     archive::DIRECT_UPLOAD_LIMIT
                 ))
-                .fix("upload it to an Object Storage bucket, or exclude what `fnscaffold pack --report` shows to be needless")
+                .fix(format!("upload it to an Object Storage bucket, or {NEEDLESS}"))
                 .at(file),
         )
     } else {
@@ -168,4 +172,18 @@ fn is_allowed(path: &str, allowed: &[String]) -> bool {
         allowed == "."
             || path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_may_be_packages_that_only_vendor_reports() {
+        for bytes in [archive::DIRECT_UPLOAD_LIMIT + 1, archive::ARCHIVE_LIMIT + 1] {
+            let fix = judge_archive_size("dist/index-py.zip", bytes).unwrap().fix.unwrap();
+            assert!(fix.contains("`fnscaffold pack --report`, with --vendor"), "{fix}");
+        }
+        assert!(judge_archive_size("dist/index-py.zip", archive::DIRECT_UPLOAD_LIMIT).is_none());
+    }
 }

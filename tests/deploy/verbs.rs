@@ -201,6 +201,10 @@ fn tags_move_only_when_the_version_proved_itself() {
     assert_eq!((scene.versions(), scene.tagged("prod")), (2, before.clone()));
     scene.run(&["deploy", "--smoke", "http", "--expect", "json:/nothing"]).expect(5);
     assert_eq!((scene.versions(), scene.tagged("prod")), (2, before.clone()), "not made again");
+    assert!(failed.stderr.contains("the next `deploy` without --smoke would move them"), "{failed:?}");
+    let hint = "--smoke calls it before they move";
+    assert!(scene.run(&["deploy", "-n"]).stderr.contains(hint));
+    assert!(!scene.run(&["deploy", "-n", "--smoke", "http"]).stderr.contains(hint));
     scene.server.state().answer = (502, json!({ "errorMessage": "boom", "errorType": "E" }).to_string());
     let failed = scene.run(&["deploy", "--smoke", "timer"]);
     assert!(failed.code == 5 && failed.stderr.contains("boom"), "{failed:?}");
@@ -209,6 +213,23 @@ fn tags_move_only_when_the_version_proved_itself() {
     assert_eq!(scene.versions(), 2);
     assert_ne!(scene.tagged("prod"), before);
     assert_eq!(scene.tagged("prod"), scene.tagged("$latest"));
+    assert!(!scene.run(&["deploy", "-n"]).stderr.contains(hint));
+}
+
+#[test]
+fn without_tags_a_version_that_failed_has_a_way_back() {
+    let scene = Scene::small();
+    let path = scene.function.join("function.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("[\"prod\"]", "[]")).unwrap();
+    scene.pack();
+    scene.server.state().answer = (502, "{}".to_owned());
+    let way = "`fnscaffold rollback` goes back";
+    let first = scene.run(&["deploy", "--smoke", "http"]);
+    assert!(first.code == 5 && !first.stderr.contains(way), "{first:?}");
+    scene.edit("two");
+    let second = scene.run(&["deploy", "--smoke", "http"]);
+    assert!(second.code == 5 && second.stderr.contains(way), "{second:?}");
+    scene.run(&["rollback"]).expect(0);
 }
 
 #[test]

@@ -129,6 +129,14 @@ impl Deployment<'_> {
             let own = outlook.mark.tag();
             let tag = if version.has_tag(&own) { own.as_str() } else { LATEST };
             let patience = Duration::from_secs(parse_timeout(&self.manifest.version.timeout)? + CALL_MARGIN);
+            let others = outlook.versions.iter().any(|other| other.id != id && other.is_active());
+            stand(match (self.spec.tag.is_empty(), others) {
+                (false, _) => {
+                    format!("{made}; no tag was moved, but the next `deploy` without --smoke would move them")
+                }
+                (true, true) => format!("{made}; `fnscaffold rollback` goes back to the version before it"),
+                (true, false) => format!("{made}; no tag was moved"),
+            });
             smoke.call(self.cloud, &function.id, tag, patience)?;
         }
         let moved: Vec<_> = self.spec.tag.iter().filter(|tag| !version.has_tag(tag)).cloned().collect();

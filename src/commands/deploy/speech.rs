@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::flow::{Deployment, Done, Outlook, Upload};
+use crate::model::cloud::records::Version;
 use crate::model::finding::{Finding, Result};
 use crate::model::tree_view::human_size;
 use crate::outside::terminal::Terminal;
@@ -36,6 +37,14 @@ pub fn say(
             terminal.say(&format!("version {} {}", done.version.id, terminal.good("active")))?;
         }
         (None, None) => terminal.say(&format!("version would be created, {}", way(deployment)))?,
+    }
+    if done.is_none()
+        && deployment.smoke.is_none()
+        && outlook.keep.as_ref().is_some_and(|version| lacks_all(version, &deployment.spec.tag))
+    {
+        terminal.note(
+            "it has none of its tags, perhaps because a call failed; --smoke calls it before they move",
+        );
     }
     for difference in if outlook.keep.is_none() { outlook.differences.as_slice() } else { &[] } {
         terminal.say(&format!("  {}", terminal.diff_line(&difference.line())))?;
@@ -98,6 +107,11 @@ fn tags(deployment: &Deployment<'_>, outlook: &Outlook, done: Option<&Done>) -> 
         }
         (None, None) => deployment.spec.tag.clone(),
     }
+}
+
+/// As a version does that did not prove itself.
+fn lacks_all(version: &Version, tags: &[String]) -> bool {
+    !tags.is_empty() && !tags.iter().any(|tag| version.has_tag(tag))
 }
 
 fn way(deployment: &Deployment<'_>) -> String {

@@ -141,8 +141,10 @@ impl RequestArgs {
     fn headers(&self, body: &[u8]) -> Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for header in &self.header {
-            let (name, value) =
-                header.split_once(':').filter(|(name, _)| !name.trim().is_empty()).ok_or_else(|| {
+            let (name, value) = header
+                .split_once(':')
+                .filter(|(name, value)| is_sent(name.trim(), value))
+                .ok_or_else(|| {
                     finding::ANSWER_INVALID
                         .finding(format!("--header `{header}` cannot be read"))
                         .why("it is a name, a colon and a value")
@@ -166,4 +168,11 @@ impl RequestArgs {
         }
         Ok(headers)
     }
+}
+
+/// Whether HTTP has such a header: a name with a space or a value of several lines reaches no function.
+fn is_sent(name: &str, value: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_graphic())
+        && !value.trim().contains(['\r', '\n', '\0'])
 }

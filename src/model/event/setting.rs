@@ -11,12 +11,12 @@ pub struct Setting {
     /// As it was written, for messages.
     key: String,
     steps: Vec<String>,
-    value: Value,
+    value: String,
 }
 
 impl Setting {
     /// `messages.0.details.payload=text`, `messages[0].details.payload=text` or
-    /// `/messages/0/details/payload=text`. The value is JSON if it parses, else a string.
+    /// `/messages/0/details/payload=text`.
     ///
     /// # Errors
     /// `ANSWER_INVALID`.
@@ -30,10 +30,11 @@ impl Setting {
         if key.is_empty() {
             return Err(unreadable(text));
         }
-        Ok(Self { key: key.to_owned(), steps, value: json_or_string(value) })
+        Ok(Self { key: key.to_owned(), steps, value: value.to_owned() })
     }
 
-    /// Puts the value into `event`. A key that `event` does not have is taken where the platform's own keys
+    /// Puts the value into `event`: as JSON if it parses, else as a string. What is a string stays one, as a
+    /// queue's message does whose text is JSON. A key that `event` does not have is taken where the platform's own keys
     /// end: `open` has the paths of those objects.
     ///
     /// # Errors
@@ -48,7 +49,9 @@ impl Setting {
         };
         match place {
             Some(place) => {
-                *place = self.value.clone();
+                let value = json_or_string(&self.value);
+                let stays = place.is_string() && !value.is_string();
+                *place = if stays { Value::String(self.value.clone()) } else { value };
                 Ok(())
             }
             None => Err(self.unknown(event)),
@@ -162,9 +165,9 @@ mod tests {
         for text in
             ["messages.0.details.payload=7", "messages[0].details.payload=7", "/messages/0/details/payload=7"]
         {
-            assert_eq!(set(text).unwrap()["messages"][0]["details"]["payload"], 7, "{text}");
+            assert_eq!(set(text).unwrap()["messages"][0]["details"]["payload"], "7", "{text}");
         }
-        assert_eq!(set("/headers/X.Y~1Z=2").unwrap()["headers"]["X.Y/Z"], 2);
+        assert_eq!(set("/headers/X.Y~1Z=2").unwrap()["headers"]["X.Y/Z"], "2");
     }
 
     #[test]
@@ -177,6 +180,15 @@ mod tests {
             ("a=b", json!("a=b")),
             ("{", json!("{")),
         ] {
+            assert_eq!(set(&format!("messages={text}")).unwrap()["messages"], expected);
+        }
+    }
+
+    #[test]
+    fn a_string_stays_a_string() {
+        for (text, expected) in
+            [("true", "true"), ("7", "7"), ("{\"a\": [1]}", "{\"a\": [1]}"), ("\"5\"", "5"), ("null", "null")]
+        {
             let event = set(&format!("messages.0.details.payload={text}")).unwrap();
             assert_eq!(event["messages"][0]["details"]["payload"], expected);
         }

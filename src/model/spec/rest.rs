@@ -84,9 +84,20 @@ pub fn read(text: &str) -> Result<Reading> {
     }
     // The function's id belongs to the place that it is deployed to, not to the version.
     fields.take("functionId");
-    let code = read_code(&mut fields);
+    let mut code = read_code(&mut fields);
+    let name = read_ours(&mut fields, &mut code);
     let version = read_version(&mut fields);
-    Ok(Reading { name: None, label: None, version, code, losses: fields.finish() })
+    Ok(Reading { name, label: None, version, code, losses: fields.finish() })
+}
+
+/// dist/version.json is the same request, and says beside it whose it is and what its archive holds.
+fn read_ours(fields: &mut Fields, code: &mut Code) -> Option<String> {
+    fields.take("uploadMethod")?;
+    fields.take("$schema");
+    if let Some(archive) = fields.take("archive") {
+        code.sha256 = archive["sha256"].as_str().map(str::to_owned);
+    }
+    fields.text("function")
 }
 
 /// Parsers of protobuf's JSON take the names of the .proto files too. Deeper than this, no message nests;

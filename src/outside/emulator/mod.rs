@@ -243,12 +243,10 @@ pub fn load(
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
             let mut problem = judge_load(&failure, &manifest.version.entrypoint, &said);
             problem.why = problem.why.map(|why| redactor.text(&why).into_owned());
-            let is_syntax =
-                matches!(&failure, Failure::Raised(raised) if raised.error.error_type == "SyntaxError");
-            let is_older = runtime.lang == Lang::Python && interpreter.numbers() < runtime.version();
-            let problem =
-                if is_syntax && is_older { not_tried(&problem, &interpreter, runtime) } else { problem };
-            findings.push(problem);
+            findings.push(match what_is_missing(&failure, archive, &interpreter, runtime) {
+                Some(lack) => not_tried(&problem, &lack, runtime),
+                None => problem,
+            });
         }
         Err(problem) if is_for_want_of_network(&problem) => findings.push(
             finding::LOAD_SKIPPED
@@ -282,14 +280,37 @@ fn judge_load(failure: &Failure, entrypoint: &str, said: &str) -> Box<Finding> {
     }
 }
 
-/// What an older Python does not parse, the platform's may.
-fn not_tried(failed: &Finding, here: &Interpreter, runtime: &Runtime) -> Box<Finding> {
+/// Why another Python fails where the platform's may not: an older one on syntax, each on modules that were
+/// compiled for the platform's.
+fn what_is_missing(
+    failure: &Failure,
+    archive: &dyn Sources,
+    here: &Interpreter,
+    runtime: &Runtime,
+) -> Option<String> {
+    let Failure::Raised(raised) = failure else { return None };
+    let (major, minor) = runtime.version();
+    let compiled = format!(".cpython-{major}{minor}");
+    let version = &here.version;
+    match raised.error.error_type.as_str()? {
+        _ if runtime.lang != Lang::Python || here.numbers() == (major, minor) => None,
+        "SyntaxError" if here.numbers() < (major, minor) => Some(format!(
+            "Python {version} here is older than {}, and does not know all of its syntax",
+            runtime.id
+        )),
+        "ImportError" | "ModuleNotFoundError"
+            if archive.names().iter().any(|name| name.contains(&compiled)) =>
+        {
+            Some(format!("the archive has modules compiled for {}, and here is Python {version}", runtime.id))
+        }
+        _ => None,
+    }
+}
+
+fn not_tried(failed: &Finding, lack: &str, runtime: &Runtime) -> Box<Finding> {
     let (major, minor) = runtime.version();
     finding::LOAD_SKIPPED
-        .finding(format!(
-            "the entry point was not imported: Python {} here is older than {}, and does not know all of its syntax",
-            here.version, runtime.id
-        ))
+        .finding(format!("the entry point was not imported: {lack}"))
         .why(failed.why.clone().unwrap_or_default())
         .fix(format!("name a Python {major}.{minor} with --interpreter PATH"))
 }

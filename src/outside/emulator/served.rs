@@ -15,7 +15,7 @@ use super::{Call, Called, FUNCTION_ID, VERSION_ID};
 use crate::model::event::http::Call as Payload;
 use crate::model::event::integration::Integration;
 use crate::model::event::response::{Answer, Origin, Outcome, Response, respond};
-use crate::model::finding::Result;
+use crate::model::finding::{Finding, Result};
 use crate::model::log::Report;
 use crate::outside::{clock, disk};
 
@@ -41,11 +41,8 @@ impl Served {
     pub fn open(place: Place, manner: Arc<Manner>, tokio: &Handle) -> Result<Self> {
         let source = Source::read(&place, &manner, None)?;
         let name = source.manifest.name.clone();
-        if let Some(difference) = source.interpreter.judge(source.runtime) {
-            (manner.tell)(&name, Told::Problem(&difference));
-        }
-        if let Some(missing) = manner.secrets.missing(&source.manifest.version) {
-            (manner.tell)(&name, Told::Problem(&missing));
+        for problem in differences(&source, &manner) {
+            (manner.tell)(&name, Told::Problem(&problem));
         }
         let running = Running::prepare(&name, &place, &manner, source, tokio)?;
         Ok(Self { name, place, manner, current: Mutex::new(Arc::new(running)) })
@@ -181,9 +178,11 @@ impl Served {
             if source.is(&latest.source) {
                 return Ok(None);
             }
-            let missing = |source: &Source| served.manner.secrets.missing(&source.manifest.version);
-            if let Some(problem) = missing(&source).filter(|_| missing(&source) != missing(&latest.source)) {
-                served.tell(Told::Problem(&problem));
+            let told = differences(&latest.source, &served.manner);
+            for problem in differences(&source, &served.manner) {
+                if !told.contains(&problem) {
+                    served.tell(Told::Problem(&problem));
+                }
             }
             Running::prepare(&served.name, &served.place, &served.manner, source, &handle).map(Some)
         });
@@ -191,6 +190,7 @@ impl Served {
             Ok(Ok(running)) => running.map(Arc::new),
             Ok(Err(problem)) => {
                 self.tell(Told::Problem(&problem));
+                self.tell(Told::Progress("calls are answered as before until it is mended"));
                 None
             }
             Err(_) => None,
@@ -232,6 +232,12 @@ impl Served {
         }
         std::mem::replace(&mut *current, Arc::clone(running)).retire();
     }
+}
+
+/// What the function finds here otherwise than on the platform.
+fn differences(source: &Source, manner: &Manner) -> Vec<Box<Finding>> {
+    let interpreter = source.interpreter.judge(source.runtime);
+    interpreter.into_iter().chain(manner.secrets.missing(&source.manifest.version)).collect()
 }
 
 fn origin(ids: &Ids) -> Origin {
