@@ -34,8 +34,8 @@ impl Setting {
     }
 
     /// Puts the value into `event`: as JSON if it parses, else as a string. What is a string stays one, as a
-    /// queue's message does whose text is JSON. A key that `event` does not have is taken where the platform's own keys
-    /// end: `open` has the paths of those objects.
+    /// queue's message does whose text is JSON. A key that `event` does not have is taken where the platform's
+    /// own keys end: `open` has the paths of those objects.
     ///
     /// # Errors
     /// `ANSWER_INVALID`, with the nearest key there is.
