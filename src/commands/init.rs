@@ -208,17 +208,15 @@ fn report(
 ) -> Result<()> {
     let terminal: &Terminal = &context.terminal;
     if terminal.format != Format::Text {
-        let mut document = json!({
+        let document = json!({
             "ok": ok,
             "dryRun": context.dry_run,
             "path": manifest::FILE,
             "answers": answers.to_map(),
             "findings": findings,
         });
-        if let Some(error) = findings.iter().find(|finding| finding.severity == Severity::Error) {
-            document["error"] = json!(error);
-        }
-        return terminal.say_json(&document);
+        let error = findings.iter().find(|finding| finding.severity == Severity::Error);
+        return terminal.say_verdict(document, error.map(|error| &**error));
     }
     if terminal.quiet {
         // Only errors are said then.

@@ -130,8 +130,8 @@ impl New {
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
         judge_place(&target, project.files.keys())?;
         let not_packed = if spec.is_none() || is_empty { Vec::new() } else { not_packed(&target, &project) };
-        let overwritten = project.files.keys().filter(|path| !disk::is_free(&target.join(path))).cloned();
-        let overwritten = overwritten.collect();
+        let stands = |path: &&String| !is_empty && !disk::is_free(&target.join(path));
+        let overwritten = project.files.keys().filter(stands).cloned().collect();
         let made = Made { project, spec, answers, shown, overwritten, not_packed };
         if terminal.can_ask() && !made.confirmed(terminal)? {
             return Err(crate::outside::interrupt::finding());

@@ -126,13 +126,14 @@ impl Finding {
         self
     }
 
-    #[must_use]
     /// Says too how things stand in the cloud, where nothing can be taken back.
+    #[must_use]
     pub fn as_things_stand(self: Box<Self>, standing: &str) -> Box<Self> {
         let why = self.why.clone().map(|why| why + "\n").unwrap_or_default();
         self.why(format!("{why}as things stand: {standing}"))
     }
 
+    #[must_use]
     pub fn at(mut self: Box<Self>, path: impl Into<String>) -> Box<Self> {
         self.path = Some(path.into());
         self

@@ -15,6 +15,7 @@ use dialoguer::console::{Term, truncate_str};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::model::finding::{self, Finding, Result, Severity};
 use crate::model::sarif;
@@ -170,6 +171,17 @@ impl Terminal {
         print(&json)
     }
 
+    /// A result as JSON; why it is a failure is told beside it, as every failure is.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn say_verdict(&self, mut document: Value, error: Option<&Finding>) -> Result<()> {
+        if let Some(error) = error {
+            document["error"] = json!(error);
+        }
+        self.say_json(&document)
+    }
+
     /// A line for the person, on standard error; `--quiet` mutes it.
     pub fn note(&self, line: &str) {
         self.end_progress();
@@ -252,12 +264,9 @@ impl Terminal {
     pub fn say_findings(&self, ok: bool, findings: &[Box<Finding>], prefix: &str) -> Result<()> {
         match self.format {
             Format::Json | Format::Junit => {
-                let mut document = serde_json::json!({ "ok": ok, "findings": findings });
                 let worst = findings.iter().rev().max_by_key(|finding| finding.severity);
-                if let Some(worst) = worst.filter(|_| !ok) {
-                    document["error"] = serde_json::json!(worst);
-                }
-                return self.say_json(&document);
+                let worst = worst.filter(|_| !ok).map(|worst| &**worst);
+                return self.say_verdict(json!({ "ok": ok, "findings": findings }), worst);
             }
             Format::Sarif => return self.say_json(&sarif::log(findings, prefix)),
             Format::Text => {}

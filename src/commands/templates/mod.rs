@@ -109,7 +109,9 @@ fn facts(template: &Template) -> serde_json::Value {
 }
 
 fn show(terminal: &Terminal, template: &Template) -> Result<()> {
-    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+    fn text(bytes: &[u8]) -> Option<&str> {
+        std::str::from_utf8(bytes).ok()
+    }
     if terminal.format != Format::Text {
         let mut document = facts(template);
         let files: BTreeMap<_, _> = template.files.iter().map(|(file, bytes)| (file, text(bytes))).collect();

@@ -98,35 +98,33 @@ impl Render {
         let paths: BTreeSet<_> = wanted.keys().chain(standing.keys()).collect();
         let differing: Vec<_> =
             paths.into_iter().filter(|path| standing.get(*path) != wanted.get(*path)).collect();
-        let files = if differing.len() == 1 {
-            "1 file differs".to_owned()
-        } else {
-            format!("{} files differ", differing.len())
+        let files = match differing.len() {
+            0 => None,
+            1 => Some("1 file differs".to_owned()),
+            many => Some(format!("{many} files differ")),
         };
-        let problem = finding::TEMPLATE_DRIFT
-            .finding(format!("{files} from what the templates make"))
-            .fix("write them anew without --check, with --force; remove what no template makes")
-            .at(self.output.display().to_string());
+        let problem = files.map(|files| {
+            finding::TEMPLATE_DRIFT
+                .finding(format!("{files} from what the templates make"))
+                .fix("write them anew without --check, with --force; remove what no template makes")
+                .at(self.output.display().to_string())
+        });
         if terminal.format != Format::Text {
             let drift: Vec<_> = differing
                 .iter()
                 .map(|path| json!({ "path": path, "diff": diff(path, standing.get(*path), wanted.get(*path)) }))
                 .collect();
-            let mut document = json!({ "ok": differing.is_empty(), "drift": drift });
-            if !differing.is_empty() {
-                document["error"] = json!(problem);
-            }
-            terminal.say_json(&document)?;
+            terminal.say_verdict(json!({ "ok": problem.is_none(), "drift": drift }), problem.as_deref())?;
         }
         for path in &differing {
             for line in diff(path, standing.get(*path), wanted.get(*path)).lines() {
                 terminal.say(&terminal.diff_line(line))?;
             }
         }
-        if differing.is_empty() {
+        let Some(problem) = problem else {
             terminal.note(&format!("`{}` is what the templates make", self.output.display()));
             return Ok(Exit::Done);
-        }
+        };
         terminal.warn_in_text(&problem);
         Ok(Exit::Findings)
     }

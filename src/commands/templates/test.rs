@@ -91,11 +91,8 @@ impl Test {
         let (failed, skipped) =
             (count(|outcome| outcome.failed.is_some()), count(|outcome| outcome.skipped.is_some()));
         if terminal.format != Format::Text {
-            let mut document = json!({ "ok": failed == 0, "combinations": outcomes });
-            if let Some(first) = outcomes.iter().find_map(|outcome| outcome.failed.as_ref()) {
-                document["error"] = json!(first);
-            }
-            return terminal.say_json(&document);
+            let first = outcomes.iter().find_map(|outcome| outcome.failed.as_deref());
+            return terminal.say_verdict(json!({ "ok": failed == 0, "combinations": outcomes }), first);
         }
         let width = outcomes.iter().map(|outcome| outcome.combination.len()).max().unwrap_or(0);
         for outcome in outcomes {

@@ -237,7 +237,7 @@ fn read_function(function: &mut Fields, own_name: String, defaults: &Map<String,
     Reading { name: Some(name), label: None, version, code: Code::default(), losses: Vec::new() }
 }
 
-/// Patterns go from bad to good and back again, which `include` and `exclude` do not.
+/// Patterns leave out and take in by turns, which `include` and `exclude` cannot say.
 fn read_package(package: &mut Fields) {
     package.take("artifact");
     for key in ["patterns", "include", "exclude"] {
