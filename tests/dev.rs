@@ -10,7 +10,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
@@ -73,11 +73,11 @@ struct Dev {
 
 impl Dev {
     fn start(root: &Path, arguments: &[&str]) -> Self {
-        Self::try_start(root, arguments).unwrap_or_else(|err| panic!("dev did not start: {err}"))
+        Self::try_start(root, arguments, &[]).unwrap_or_else(|err| panic!("dev did not start: {err}"))
     }
 
     /// The server, or what it said instead of starting.
-    fn try_start(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+    fn try_start(root: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> Result<Self, String> {
         let homes = TempDir::new().unwrap();
         let mut child = Command::new(FNSCAFFOLD)
             .args(["dev", "--port", "0", "--format", "json"])
@@ -86,6 +86,7 @@ impl Dev {
             .env_remove("FNSCAFFOLD_IAM_TOKEN")
             .env("TMPDIR", homes.path())
             .env("FNSCAFFOLD_SECRET_GIVEN_SECRET", SECRET)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -235,7 +236,7 @@ fn templates_answer_the_token_document() {
         let new = ["new", "-q", "--lang", lang, "--mode", mode, "--runtime", runtime, account];
         let made = Command::new(FNSCAFFOLD).args(new).current_dir(root.path()).status().unwrap();
         assert!(made.success());
-        let dev = match Dev::try_start(root.path(), &["my-app"]) {
+        let dev = match Dev::try_start(root.path(), &["my-app"], &[]) {
             Err(said) if said.contains("connect this machine") => {
                 eprintln!("skipped: {lang} {mode} needs the package registry");
                 continue;
@@ -693,7 +694,7 @@ fn several_directories_are_served_by_name() {
     assert!(missing.text().contains("/first, /second"), "{}", missing.text());
     assert_eq!(dev.signal(Signal::TERM).code(), Some(0));
     assert_eq!(dev.rest_of_out.take().unwrap().join().unwrap(), "", "one line of JSON and no more");
-    let twice = Dev::try_start(root.path(), &["first", "first"]).map(|_| ()).unwrap_err();
+    let twice = Dev::try_start(root.path(), &["first", "first"], &[]).map(|_| ()).unwrap_err();
     assert!(twice.contains("FN0"), "{twice}");
 }
 
@@ -761,6 +762,47 @@ def main(event, context):
     }
 }
 
+/// A Node.js that has a shell script as its npm.
+fn node_with_npm(root: &Path, script: &str) -> PathBuf {
+    let real = Command::new("node").args(["-p", "process.execPath"]).output().unwrap().stdout;
+    let [program, npm] = ["node", "npm"].map(|name| root.join(name));
+    std::os::unix::fs::symlink(String::from_utf8(real).unwrap().trim(), &program).unwrap();
+    fs::write(&npm, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program
+}
+
+#[test]
+fn a_change_of_code_beside_packages_installs_nothing() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let code = |version: u32| {
+        format!(
+            "exports.main = () => ({{ body: {version} + require('a') + require('fs').readdirSync('node_modules') }});"
+        )
+    };
+    node(root.path(), &code(1));
+    write(root.path(), "func/package.json", r#"{ "dependencies": { "a": "1" } }"#);
+    write(root.path(), "func/node_modules/a/index.js", "module.exports = ' as packed ';");
+    write(root.path(), "func/node_modules/unnamed/index.js", "");
+    // Removes what package.json does not name, as npm does.
+    let counting = format!("echo >> {}/installed\nrm -r node_modules/unnamed", root.path().display());
+    let program = node_with_npm(root.path(), &counting);
+    let arguments = ["func", "--interpreter", program.to_str().unwrap()];
+    let cache = root.path().join("cache");
+    let dev = Dev::try_start(root.path(), &arguments, &[("FNSCAFFOLD_CACHE", &cache)]).unwrap();
+    assert_eq!(dev.get("/").text(), "1 as packed a");
+    write(root.path(), "func/index.js", &code(2));
+    until("the new code", || dev.get("/").text() == "2 as packed a");
+    let installed = || fs::read_to_string(root.path().join("installed")).unwrap().lines().count();
+    assert_eq!(installed(), 1);
+    write(root.path(), "func/node_modules/a/index.js", "module.exports = ' as changed ';");
+    until("the new package", || dev.get("/").text() == "2 as changed a");
+    assert_eq!(installed(), 2);
+}
+
 #[test]
 fn an_installation_ends_with_it() {
     if !is_here("node") {
@@ -769,15 +811,9 @@ fn an_installation_ends_with_it() {
     let root = TempDir::new().unwrap();
     node(root.path(), "exports.main = () => ({});");
     write(root.path(), "func/package.json", r#"{ "dependencies": { "a": "1" } }"#);
-    // An npm that never ends, beside the interpreter.
-    let real = Command::new("node").args(["-p", "process.execPath"]).output().unwrap().stdout;
-    let [program, npm] = ["node", "npm"].map(|name| root.path().join(name));
-    std::os::unix::fs::symlink(String::from_utf8(real).unwrap().trim(), &program).unwrap();
     let processes = root.path().join("processes");
-    let script =
-        format!("#!/bin/sh\nsleep 1000 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait\n", processes.display());
-    fs::write(&npm, script).unwrap();
-    fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let never_ends = format!("sleep 1000 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait", processes.display());
+    let program = node_with_npm(root.path(), &never_ends);
     for signal in [Signal::TERM, Signal::KILL] {
         let mut child = Command::new(FNSCAFFOLD)
             .args(["dev", "func", "--port", "0", "--interpreter"])

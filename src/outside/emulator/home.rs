@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Code;
-use super::install::{Installed, Installing};
+use super::install::{Installed, Installing, NODE_MODULES, in_node_modules};
 use super::unpack::unpack;
 use crate::model::finding::Result;
 use crate::model::runtime::Lang;
@@ -18,8 +18,6 @@ use crate::outside::stage::Stage;
 /// functions/concepts/runtime/environment-variables.
 pub const CODE: &str = "/function/code";
 pub const RUNTIME: &str = "/function/runtime";
-
-const NODE_MODULES: &str = "node_modules";
 
 /// Where the function's packages are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +90,9 @@ impl Home {
             self.code = code;
             return Ok(packages);
         }
-        unpack(sources, &self.code)?;
+        // Packages that were installed stand in the place of those that came with the code.
+        let replaced = lang == Lang::Nodejs && matches!(installed, Installed::Packages(_));
+        unpack(sources, &self.code, |name| !(replaced && in_node_modules(name)))?;
         let packages = match installed {
             Installed::Packages(directory) if lang == Lang::Nodejs => {
                 let link = self.code.join(NODE_MODULES);

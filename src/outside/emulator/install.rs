@@ -22,7 +22,9 @@ use crate::outside::permissions::{Access, set_modes};
 use crate::outside::stage::Stage;
 
 /// Part of every key: raise it when an entry's layout changes.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
+
+pub const NODE_MODULES: &str = "node_modules";
 
 /// Lines of npm or pip that a finding repeats.
 const LAST_LINES: usize = 15;
@@ -55,7 +57,7 @@ pub struct Installing<'a> {
 /// What an installation depends on, and what it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// Packages, made from the dependency files alone.
+    /// Packages, made from the dependency files and the packages that are there.
     Packages,
     /// Packages, made from any file of the code.
     PackagesOfCode,
@@ -99,7 +101,7 @@ impl Installing<'_> {
 
     const fn packages(&self) -> &'static str {
         match self.interpreter.lang {
-            Lang::Nodejs => "node_modules",
+            Lang::Nodejs => NODE_MODULES,
             Lang::Python => "packages",
         }
     }
@@ -118,7 +120,7 @@ impl Installing<'_> {
         let manifests =
             ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc", "requirements.txt"];
         for name in sources.names() {
-            if scope != Scope::Packages || manifests.contains(&name) {
+            if scope != Scope::Packages || manifests.contains(&name) || in_node_modules(name) {
                 add(name.as_bytes());
                 add(archive::record(sources, name).sha256.as_bytes());
             }
@@ -130,13 +132,13 @@ impl Installing<'_> {
     fn fill(&self, sources: &dyn Sources, scope: Scope, cache: &Path, entry: &Path) -> Result<()> {
         let stage = Stage::within(cache)?;
         let (code, done) = (stage.path().join("code"), stage.path().join("done"));
-        unpack(sources, &code)?;
+        unpack(sources, &code, |_| true)?;
         let moved = |error| disk::io_finding("write", &done, &error);
         fs::create_dir(&done).map_err(moved)?;
         let packages = match self.interpreter.lang {
             Lang::Nodejs => {
                 self.npm(&code, sources)?;
-                code.join("node_modules")
+                code.join(NODE_MODULES)
             }
             Lang::Python => {
                 let packages = stage.path().join("packages");
@@ -291,14 +293,15 @@ fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
         table.is_some_and(|table| table.values().any(|value| value.as_str().is_some_and(is_local)))
     });
     let depends = ["dependencies", "optionalDependencies", "peerDependencies"].into_iter().any(names);
-    if runs
-        || sources.has_directory("node_modules")
-        || (depends && (locals || package.get("workspaces").is_some()))
-    {
+    if runs || (depends && (locals || package.get("workspaces").is_some())) {
         Some(Scope::Code)
     } else {
-        depends.then_some(Scope::Packages)
+        (depends || sources.has_directory(NODE_MODULES)).then_some(Scope::Packages)
     }
+}
+
+pub fn in_node_modules(name: &str) -> bool {
+    name.strip_prefix(NODE_MODULES).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a version of package.json is a place in the code.
@@ -362,8 +365,9 @@ mod tests {
         assert_eq!(node(r#"{"devDependencies":{"a":"1"}}"#, &[]), None);
         assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &[]), Some(Scope::Packages));
         assert_eq!(node(r#"{"dependencies":{"a":"file:a"}}"#, &[]), Some(Scope::Code));
-        assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &["node_modules/a/index.js"]), Some(Scope::Code));
-        assert_eq!(node(r#"{"type":"module"}"#, &["node_modules/a/index.js"]), Some(Scope::Code));
+        let packages = |package| node(package, &["node_modules/a/index.js"]);
+        assert_eq!(packages(r#"{"dependencies":{"a":"1"}}"#), Some(Scope::Packages));
+        assert_eq!(packages(r#"{"type":"module"}"#), Some(Scope::Packages));
         assert_eq!(node(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), Some(Scope::Code));
         assert_eq!(node(r#"{"scripts":{"test":"x"}}"#, &[]), None);
     }

@@ -1,4 +1,4 @@
-//! An archive's files in, the same files in a directory out.
+//! An archive's files in, the wanted ones of them in a directory out.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -10,16 +10,16 @@ use crate::model::sources::Sources;
 use crate::outside::disk;
 use crate::outside::permissions::make_program;
 
-/// Writes every file below `directory`.
+/// Writes every file whose name is `wanted` below `directory`.
 ///
 /// # Errors
 /// [`finding::IO`], [`finding::PATH_UNSAFE`], and [`finding::ARCHIVE_UNREADABLE`] for a file that cannot
 /// be read.
-pub fn unpack(sources: &dyn Sources, directory: &Path) -> Result<()> {
+pub fn unpack(sources: &dyn Sources, directory: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
     let failed = |path: &Path, error: &io::Error| disk::io_finding("write", path, error);
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     for name in sources.names() {
-        if name.ends_with('/') {
+        if name.ends_with('/') || !wanted(name) {
             continue;
         }
         archive::check_path(name)?;
