@@ -308,7 +308,7 @@ fn changes_leave_no_process_behind() {
 }
 
 #[test]
-fn what_is_not_packed_restarts_nothing() {
+fn what_is_not_packed_or_a_log_restarts_nothing() {
     if !is_here("node") {
         return;
     }
@@ -317,7 +317,7 @@ fn what_is_not_packed_restarts_nothing() {
     write(root.path(), "func/.fnignore", "*.txt\n");
     let dev = Dev::start(root.path(), &["func"]);
     let first = dev.get("/").text().to_owned();
-    for name in ["func/notes.txt", "func/.git/index", "func/__pycache__/a.pyc"] {
+    for name in ["func/notes.txt", "func/.git/index", "func/__pycache__/a.pyc", "func/dev.log"] {
         write(root.path(), name, "nothing");
     }
     // Written again, but the same.

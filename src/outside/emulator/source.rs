@@ -5,13 +5,12 @@ use sha2::{Digest, Sha256};
 use super::interpreter::Interpreter;
 use super::manner::{Manner, Place};
 use super::recall;
-use crate::model::archive;
+use crate::model::archive::{self, Content};
 use crate::model::finding::{Result, Severity};
 use crate::model::manifest::Manifest;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::selection::Selection;
 use crate::model::settings::parse_runtime;
-use crate::model::sources::Sources;
 use crate::outside::disk::{self, Files, SourceFile};
 
 /// What a version is made of.
@@ -38,8 +37,8 @@ impl Source {
         let selection: Selection = disk::selection(&place.directory, &manifest)?;
         let files = disk::collect(&place.directory, &selection)?.files;
         let stamps = |old: &Self| {
-            let stamps = old.files.iter().map(SourceFile::stamp);
-            stamps.eq(files.iter().map(SourceFile::stamp))
+            let stamps = code(&old.files).map(SourceFile::stamp);
+            stamps.eq(code(&files).map(SourceFile::stamp))
         };
         let digest = match old.filter(|old| stamps(old)) {
             Some(old) => old.digest,
@@ -48,7 +47,7 @@ impl Source {
         Ok(Self { manifest, runtime, interpreter, files, digest })
     }
 
-    /// Whether a version made of `other` would be the same.
+    /// Whether a version made of `other` would be the same, but for its logs.
     pub fn is(&self, other: &Self) -> bool {
         self.manifest.version == other.manifest.version && self.digest == other.digest
     }
@@ -65,10 +64,16 @@ fn find(runtime: &'static Runtime, manner: &Manner) -> Result<Interpreter> {
     }
 }
 
+/// What a change of makes another version. Who keeps what `dev` prints beside the code would have it load
+/// the function again at each line.
+fn code(files: &[SourceFile]) -> impl Iterator<Item = &SourceFile> {
+    files.iter().filter(|file| !file.path().ends_with(".log"))
+}
+
 fn digest(files: &[SourceFile]) -> [u8; 32] {
     let sources = Files::from(files);
     let mut hash = Sha256::new();
-    for name in sources.names() {
+    for name in code(files).map(SourceFile::path) {
         // One that cannot be read is told of when it is unpacked.
         hash.update(format!("{name}\0{}\0", archive::record(&sources, name).sha256));
     }
