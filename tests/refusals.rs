@@ -682,6 +682,31 @@ fn what_force_leaves_beside_a_new_function_is_named() {
 }
 
 #[test]
+fn new_over_a_function_takes_what_its_manifest_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let answers = |arguments: &[&str]| -> Value {
+        let json = [&["new"], arguments, &["--json", "-o", "."]].concat();
+        let done = run(&mut fnscaffold(directory.path(), &json)).expect(0);
+        serde_json::from_str::<Value>(&done.stdout).unwrap()["answers"].take()
+    };
+    let first = answers(&["my-name", "--runtime", "nodejs22", "--mode", "api", "--memory", "256MB"]);
+    let path = directory.path().join("function.toml");
+    let manifest = fs::read_to_string(&path).unwrap();
+    fs::write(&path, manifest.replacen("\"3s\" ", "\"9s\" ", 1)).unwrap();
+    let again = answers(&["--force"]);
+    for key in ["name", "lang", "mode", "runtime", "memory"] {
+        assert_eq!(again[key], first[key]);
+    }
+    assert_eq!(again["timeout"], "9s", "what a person has changed counts");
+    let other = answers(&["--force", "--lang", "python", "--timeout", "5s"]);
+    assert_eq!((&other["runtime"], &other["memory"]), (&"python311".into(), &"256MB".into()));
+    assert_eq!(other["timeout"], "5s");
+    fs::write(&path, "no manifest").unwrap();
+    let anew = answers(&["--force", "--lang", "python", "--mode", "api"]);
+    assert_eq!(anew["memory"], "128MB");
+}
+
+#[test]
 fn a_dry_run_of_pack_says_whether_anything_would_change() {
     let directory = tempfile::tempdir().unwrap();
     packed_before(directory.path());

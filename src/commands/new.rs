@@ -10,6 +10,7 @@ use crate::model::answers::{self, Answers, Given, flag_and_variable};
 use crate::model::archive::Content;
 use crate::model::digest::sha256;
 use crate::model::finding::{self, Exit, Finding, Result};
+use crate::model::manifest;
 use crate::model::mode::Mode;
 use crate::model::package::DIST_FILES;
 use crate::model::project::{DIST, Project};
@@ -27,7 +28,7 @@ use crate::outside::terminal::{Format, Terminal};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default."
+    after_help = "What is not answered is as in the vendor's guide: runtime nodejs16 or python311, entry point index.main, memory 128MB, timeout 3s. --lang and --mode have no default. With --force, the function.toml that is overwritten answers before that."
 )]
 pub struct New {
     /// The function's name, and the directory to write [default: my-app]
@@ -113,7 +114,19 @@ impl New {
         let output = self.output.as_deref();
         if terminal.can_ask() {
             given.judge()?;
-            ask(&mut given, context, output)?;
+            ask_name(&mut given, context, output)?;
+        }
+        let name = given.get("name").unwrap_or(settings::DEFAULT_NAME);
+        let shown = output.unwrap_or_else(|| Path::new(name)).to_owned();
+        // Without the dots that the system takes no new directory for.
+        let target: PathBuf = context.directory.join(&shown).components().collect();
+        if context.force
+            && let Ok(Some((manifest, _))) = disk::manifest_at(&target.join(manifest::FILE))
+        {
+            given.offer_manifest(&manifest, &shown.join(manifest::FILE).display().to_string());
+        }
+        if terminal.can_ask() {
+            ask(&mut given, terminal)?;
         }
         let (mode, runtime) = given.choice()?;
         let templates = own.unwrap_or_else(|| Templates::embedded_for(runtime.lang));
@@ -122,9 +135,6 @@ impl New {
         if self.print_answers {
             return print_answers(terminal, &answers);
         }
-        let shown = output.map_or_else(|| PathBuf::from(&answers.name), Path::to_owned);
-        // Without the dots that the system takes no new directory for.
-        let target: PathBuf = context.directory.join(&shown).components().collect();
         let is_empty = judge_target(&target, &shown, context.force)?;
         let mut project = Project::render(template, &answers)?;
         let spec = if self.no_pack { None } else { Some(packing::in_memory(&mut project)?) };
@@ -144,18 +154,25 @@ impl New {
     }
 }
 
-/// Asks for what no flag, variable or file has answered.
-fn ask(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()> {
-    let terminal = &context.terminal;
-    let answer = |given: &mut Given, key, text: String| given.offer(key, text, "the prompt".to_owned());
-    if given.get("name").is_none() {
-        let name = terminal.input("Name", settings::DEFAULT_NAME, |name| {
-            settings::check_name(name)?;
-            let shown = output.unwrap_or_else(|| Path::new(name));
-            judge_target(&context.directory.join(shown), shown, context.force).map(drop)
-        })?;
-        answer(given, "name", name);
+fn answer(given: &mut Given, key: &'static str, text: String) {
+    given.offer(key, text, "the prompt".to_owned());
+}
+
+fn ask_name(given: &mut Given, context: &Context, output: Option<&Path>) -> Result<()> {
+    if given.get("name").is_some() {
+        return Ok(());
     }
+    let name = context.terminal.input("Name", settings::DEFAULT_NAME, |name| {
+        settings::check_name(name)?;
+        let shown = output.unwrap_or_else(|| Path::new(name));
+        judge_target(&context.directory.join(shown), shown, context.force).map(drop)
+    })?;
+    answer(given, "name", name);
+    Ok(())
+}
+
+/// Asks for what nothing has answered, but the name.
+fn ask(given: &mut Given, terminal: &Terminal) -> Result<()> {
     let lang = match given.lang()? {
         Some(lang) => lang,
         None => {

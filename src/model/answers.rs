@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::model::finding::{self, Finding, Result};
-use crate::model::manifest::{Package, Version};
+use crate::model::manifest::{Manifest, Package, Version};
 use crate::model::mode::Mode;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::selection::Selection;
@@ -109,6 +109,29 @@ impl Given {
             self.offer(known, text, from.to_owned());
         }
         Ok(())
+    }
+
+    /// Takes what a function.toml adds, but no runtime of another language than was asked for.
+    pub fn offer_manifest(&mut self, manifest: &Manifest, from: &str) {
+        let Manifest { name, version, template, .. } = manifest;
+        let said = self.lang().ok().flatten();
+        let runtime = parse_runtime(&version.runtime).ok();
+        let runtime = runtime.filter(|runtime| said.is_none_or(|lang| lang == runtime.lang));
+        let mode = template.as_ref().and_then(|template| template.answers.get("mode"));
+        let answers = [
+            ("name", Some(name)),
+            ("mode", mode),
+            ("runtime", runtime.map(|_| &version.runtime)),
+            ("entrypoint", Some(&version.entrypoint)),
+            ("memory", Some(&version.memory)),
+            ("timeout", Some(&version.timeout)),
+            ("service-account-id", version.service_account_id.as_ref()),
+        ];
+        for (key, answer) in answers {
+            if let Some(text) = answer {
+                self.offer(key, text.clone(), from.to_owned());
+            }
+        }
     }
 
     /// The language, said or implied by the runtime.
