@@ -899,8 +899,13 @@ fn secrets_are_given_and_what_is_not_here_is_said() {
     function(root.path(), "func", "nodejs22", &settings, code);
     dev.says("warning[FN0506]: the function runs without the mount `data`");
     drop(dev);
-    let dev = Dev::start(root.path(), &["func"]);
+    write(root.path(), "variables", "GIVEN_SECRET=another-one\nNOT_NAMED=1\n");
+    let dev = Dev::start(root.path(), &["func", "--env-file", "variables"]);
     dev.says("warning[FN0506]: the function runs without the mount `data`");
+    dev.says("warning[FN0507]: the function has variables only here: NOT_NAMED");
+    assert_eq!(dev.get("/").json(), serde_json::json!(["another-one", 404]));
+    dev.says("<redacted>");
+    assert!(!dev.err().contains("another-one"), "{}", dev.err());
 }
 
 #[test]

@@ -466,6 +466,17 @@ fn secrets_are_given_and_what_is_missing_is_named() {
         // Neither what the version does not name, nor what nobody meant for it.
         assert!(!run.stdout.contains("third") && !run.stdout.contains("mine"), "{}", run.stdout);
         assert!(!format!("{run:?}").contains("pa55word"), "{run:?}");
+        function.write(".env", "FIRST='of a file'\nTHIRD=third\n");
+        let call =
+            ["invoke", "--env-file", ".env", "--expect", "json:/0=of a file", "--expect", "json:/2=third"];
+        let mut command = function.command(&call);
+        let run = fnscaffold::run(command.env("FNSCAFFOLD_SECRET_FIRST", "pa55word")).expect(0);
+        assert!(
+            run.stderr.contains("warning[FN0507]: the function has variables only here: THIRD\n"),
+            "{run:?}"
+        );
+        assert!(run.stderr.contains("without the secret `SECOND`, the mount"), "{run:?}");
+        assert!(!format!("{run:?}").contains("of a file"), "{run:?}");
     }
 }
 

@@ -234,6 +234,7 @@ impl Context {
 // What is said here of a verb is what its help begins with. Flags that verbs share are described with `//`:
 // clap would put a `///` in its place.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is moved once")]
 pub enum Verb {
     /// Write a new function: handler, manifest, archive and version spec
     New(Deferred<new::New>),

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::outside::emulator::{Fault, Route};
+use crate::commands::Context;
+use crate::model::finding::Result;
+use crate::outside::emulator::{Fault, Given, Route};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -28,6 +30,9 @@ pub struct RunArgs {
     /// The file with the service account's IAM token, instead of a fake one (or FNSCAFFOLD_IAM_TOKEN)
     #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_TOKEN_FILE", hide_env = true)]
     pub token_file: Option<PathBuf>,
+    /// A file of variables for the function, as NAME=VALUE, over those of function.toml; may be repeated
+    #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_ENV_FILE", hide_env = true, value_delimiter = ',')]
+    pub env_file: Vec<PathBuf>,
     /// A fault of the metadata service: expired, slow=SECONDS, 404, 500, rotate or disabled
     #[arg(long, value_name = "FAULT", env = "FNSCAFFOLD_METADATA", hide_env = true)]
     pub metadata: Option<Fault>,
@@ -54,4 +59,15 @@ pub struct RunArgs {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+impl RunArgs {
+    /// The variables that files give.
+    ///
+    /// # Errors
+    /// Those of [`Given::read`].
+    pub fn given(&self, context: &Context) -> Result<Given> {
+        let files: Vec<_> = self.env_file.iter().map(|file| context.directory.join(file)).collect();
+        Given::read(files.iter().map(PathBuf::as_path))
+    }
 }

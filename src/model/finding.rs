@@ -311,7 +311,9 @@ rules! {
     INTERPRETER_VERSION "FN0505" "interpreter-version" Warning Environment
         "The interpreter on this machine has another version than the runtime. What runs here may not run there."
     NOT_HERE "FN0506" "not-here" Warning Environment
-        "The version has secrets from Lockbox or mounts, which are in the cloud. On this machine the secret of the variable API_KEY has the value of FNSCAFFOLD_SECRET_API_KEY, such as `FNSCAFFOLD_SECRET_API_KEY=... fnscaffold invoke`, and no other; values of four characters and more are hidden in what is printed. Mounts are not here: the function finds nothing under /function/storage."
+        "The version has secrets from Lockbox or mounts, which are in the cloud. On this machine the secret of the variable API_KEY has the value of FNSCAFFOLD_SECRET_API_KEY, such as `FNSCAFFOLD_SECRET_API_KEY=... fnscaffold invoke`, or the one in a file that --env-file names, and no other; values of four characters and more are hidden in what is printed. Mounts are not here: the function finds nothing under /function/storage."
+    ONLY_HERE "FN0507" "only-here" Warning Environment
+        "A file that --env-file names gives the function variables that function.toml does not. The deployed function will not have them: name each under [version], in `environment` or, when it is a secret, in `secrets`."
 
     // dist/ against the sources.
     ARCHIVE_MISSING "FN0601" "archive-missing" Error Findings

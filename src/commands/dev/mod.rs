@@ -14,7 +14,7 @@ use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Exit, Result};
 use crate::model::runtime::Lang;
 use crate::outside::disk;
-use crate::outside::emulator::{Identity, Manner, Place, Secrets, language, serve};
+use crate::outside::emulator::{Identity, Manner, Place, language, serve};
 use crate::outside::terminal::{Format, Terminal};
 use speech::Speech;
 
@@ -43,9 +43,9 @@ impl Dev {
     pub fn run(self, context: &Context) -> Result<Exit> {
         let places = self.places(context)?;
         let token_file = self.run.token_file.as_ref().map(|file| context.directory.join(file));
-        let mut secrets = Secrets::default();
+        let mut given = self.run.given(context)?;
         for place in &places {
-            secrets.take(&disk::read_manifest(&place.directory)?.0.version);
+            given.take(&disk::read_manifest(&place.directory)?.0.version);
         }
         let redactor = if self.run.show_token {
             Redactor::off()
@@ -54,14 +54,14 @@ impl Dev {
             let identity = Identity::of(Some("any"), token_file.as_deref())?;
             Redactor::new(identity.secret().map(str::to_owned))
         };
-        let redactor = redactor.hiding(secrets.values());
+        let redactor = redactor.hiding(given.secrets());
         let speech = Speech::new(&context.terminal, self.run.log_format, redactor.clone(), places.len() > 1);
         let manner = Manner {
             interpreters: self.run.interpreter,
             strict_runtime: self.run.strict_runtime,
             offline: self.run.offline,
             token_file,
-            secrets,
+            given,
             fault: self.run.metadata,
             route: self.run.metadata_route,
             redactor,

@@ -30,8 +30,8 @@ use crate::model::vendor;
 use crate::outside::clock;
 use crate::outside::disk::{self, Files, SourceFile};
 use crate::outside::emulator::{
-    Call, Code, Emulator, FUNCTION_ID, Failure, Function, Identity, Interpreter, Secrets, Settings,
-    VERSION_ID, find_interpreter,
+    Call, Code, Emulator, FUNCTION_ID, Failure, Function, Identity, Interpreter, Settings, VERSION_ID,
+    find_interpreter,
 };
 use crate::outside::terminal::Terminal;
 
@@ -81,22 +81,23 @@ impl Invoke {
         let expectations =
             self.expect.iter().map(|text| Expectation::parse(text)).collect::<Result<Vec<_>>>()?;
         let identity = self.run.identity(context, &manifest)?;
-        let secrets = Secrets::of(&manifest.version);
-        if let Some(missing) = secrets.missing(&manifest.version) {
-            terminal.warn(&missing);
+        let mut given = self.run.given(context)?;
+        given.take(&manifest.version);
+        for difference in given.judge(&manifest.version) {
+            terminal.warn(&difference);
         }
         let redactor = match identity.secret() {
             _ if self.run.show_token => Redactor::off(),
             secret => Redactor::new(secret.map(str::to_owned)),
         };
-        let redactor = redactor.hiding(secrets.values());
+        let redactor = redactor.hiding(given.secrets());
         let interpreter = self.run.interpreter(terminal, runtime)?;
         let speech =
             Arc::new(speech::Speech::new(terminal, &manifest, self.run.log_format, redactor.clone()));
         let hearing = Arc::clone(&speech);
         let settings = Settings {
             identity,
-            secrets,
+            given,
             fault: self.run.metadata,
             route: self.run.metadata_route,
             offline: self.run.offline,

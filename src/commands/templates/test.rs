@@ -22,7 +22,7 @@ use crate::model::rules;
 use crate::model::runtime::Lang;
 use crate::model::template::Templates;
 use crate::outside::emulator::{
-    self, Call, Code, Emulator, Failure, Fault, Function, Identity, Interpreter, Route, Secrets, Settings,
+    self, Call, Code, Emulator, Failure, Fault, Function, Given, Identity, Interpreter, Route, Settings,
     find_interpreter, is_for_want_of_network,
 };
 use crate::outside::packing;
@@ -276,7 +276,7 @@ impl Run<'_> {
         };
         let settings = Settings {
             identity: account.map_or(Identity::None, |_| Identity::Fake),
-            secrets: Secrets::default(),
+            given: Given::default(),
             fault,
             route: Route::Auto,
             offline: self.offline,

@@ -53,7 +53,7 @@ impl Deployed {
     /// What is wrong with this machine, or with the values of the manifest.
     pub fn prepare(function: &Function<'_>, settings: Settings<'_>, tokio: &Handle) -> Result<Self> {
         let mut version = function.manifest.version.clone();
-        version.environment.extend(settings.secrets.variables(&function.manifest.version));
+        version.environment.extend(settings.given.variables(&function.manifest.version));
         let memory = parse_memory(&version.memory)?;
         let mut home = Home::new()?;
         let installing = Installing {

@@ -1,48 +1,79 @@
-//! Versions and this process's environment in, what of the cloud their functions find here out: the values of
-//! Lockbox secrets that somebody gave, and a word on what is not here.
+//! Versions, files of variables and this process's environment in, what of the cloud their functions find here
+//! out: the values that somebody gave, and a word on what is not here, or only here.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use crate::model::finding::{self, Finding};
+use crate::model::finding::{self, Finding, Result, few};
 use crate::model::manifest::Version;
+use crate::model::secret::looks_secret;
+use crate::outside::disk;
 
 /// Begins the variables that give values. Without it a function of a stranger could name any variable of ours
 /// and get what it holds.
 const GIVEN: &str = "FNSCAFFOLD_SECRET_";
 
-/// Values of secrets by their variables. They never print themselves out.
+/// Values of variables that were given for here. They never print themselves out.
 #[derive(Clone, Default)]
-pub struct Secrets(BTreeMap<String, String>);
+pub struct Given {
+    /// From files, whatever a version names.
+    own: BTreeMap<String, String>,
+    secrets: BTreeMap<String, String>,
+}
 
-impl Secrets {
+impl Given {
+    /// What the files say, a later one over an earlier one.
+    ///
+    /// # Errors
+    /// [`finding::ANSWER_INVALID`] for a file that is not written as such files are, [`finding::IO`].
+    pub fn read<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
+        let mut given = Self::default();
+        for file in files {
+            let bytes = disk::read(file)?;
+            for variable in dotenvy::from_read_iter(&*bytes) {
+                let (name, value) = variable.map_err(|error| unreadable(file, &bytes, &error))?;
+                given.own.insert(name, value);
+            }
+        }
+        Ok(given)
+    }
+
     /// Takes the values that were given to secrets of `version`.
     pub fn take(&mut self, version: &Version) {
         for secret in &version.secrets {
             let name = &secret.environment_variable;
-            self.0.extend(std::env::var(format!("{GIVEN}{name}")).ok().map(|value| (name.clone(), value)));
+            let value = self.own.get(name).cloned().or_else(|| std::env::var(format!("{GIVEN}{name}")).ok());
+            self.secrets.extend(value.map(|value| (name.clone(), value)));
         }
     }
 
     pub fn of(version: &Version) -> Self {
-        let mut secrets = Self::default();
-        secrets.take(version);
-        secrets
+        let mut given = Self::default();
+        given.take(version);
+        given
     }
 
-    /// The variables of `version` that have a value.
+    /// The variables that a function of `version` has here and not from its manifest.
     pub fn variables<'a>(&'a self, version: &'a Version) -> impl Iterator<Item = (String, String)> + 'a {
         let names = version.secrets.iter().map(|secret| &secret.environment_variable);
-        names.filter_map(|name| self.0.get_key_value(name)).map(|(name, value)| (name.clone(), value.clone()))
+        let secrets = names.filter_map(|name| self.secrets.get_key_value(name));
+        self.own.iter().chain(secrets).map(|(name, value)| (name.clone(), value.clone()))
     }
 
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.values().map(String::as_str)
+    /// The values that nobody should read.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let own = self.own.values().filter(|value| looks_secret(value));
+        self.secrets.values().chain(own).map(String::as_str)
     }
 
-    /// What the function of `version` has in the cloud and not here.
-    pub fn missing(&self, version: &Version) -> Option<Box<Finding>> {
+    /// In what the function of `version` has other variables and files here than in the cloud.
+    pub fn judge(&self, version: &Version) -> Vec<Box<Finding>> {
+        self.missing(version).into_iter().chain(self.undeclared(version)).collect()
+    }
+
+    fn missing(&self, version: &Version) -> Option<Box<Finding>> {
         let names = version.secrets.iter().map(|secret| &secret.environment_variable);
-        let secrets: Vec<_> = names.filter(|name| !self.0.contains_key(*name)).collect();
+        let secrets: Vec<_> = names.filter(|name| !self.secrets.contains_key(*name)).collect();
         let all: Vec<_> = secrets
             .iter()
             .map(|name| format!("the secret `{name}`"))
@@ -55,7 +86,43 @@ impl Secrets {
             "they are in the cloud: here it finds no such variable, and nothing under /function/storage",
         );
         let Some(name) = secrets.first() else { return Some(problem) };
-        Some(problem.fix(format!("give a secret a value for here: `{GIVEN}{name}=... fnscaffold`")))
+        Some(problem.fix(format!(
+            "give a secret a value for here: `{GIVEN}{name}=... fnscaffold`, or in a file with --env-file"
+        )))
+    }
+
+    fn undeclared(&self, version: &Version) -> Option<Box<Finding>> {
+        let is_secret =
+            |name: &String| version.secrets.iter().any(|secret| secret.environment_variable == *name);
+        let own = self.own.keys().filter(|name| !version.environment.contains_key(*name) && !is_secret(name));
+        let names: Vec<_> = own.cloned().collect();
+        (!names.is_empty()).then(|| {
+            finding::ONLY_HERE
+                .finding(format!("the function has variables only here: {}", few(&names)))
+                .why("--env-file gives them, and function.toml does not name them")
+                .fix("name them under [version], in `environment` or `secrets`, if the function needs them")
+        })
+    }
+}
+
+/// Never what the line says: it may be a secret.
+fn unreadable(file: &Path, text: &[u8], error: &dotenvy::Error) -> Box<Finding> {
+    let file = file.display().to_string();
+    let problem = finding::ANSWER_INVALID
+        .finding(format!("`{file}` is no file of variables"))
+        .why("each line of one is empty, a # comment, or NAME=VALUE, with quotes round a value with spaces")
+        .at(file);
+    let dotenvy::Error::LineParse(..) = error else { return problem };
+    // The error has no number: its line is the first with which it comes.
+    let mut end = 0;
+    let line = text.split_inclusive(|byte| *byte == b'\n').position(|line| {
+        end += line.len();
+        dotenvy::from_read_iter(&text[..end])
+            .any(|variable| variable.is_err_and(|other| other.to_string() == error.to_string()))
+    });
+    match line.and_then(|line| u32::try_from(line + 1).ok()) {
+        Some(line) => problem.line(line),
+        None => problem,
     }
 }
 
@@ -71,16 +138,59 @@ mod tests {
             mounts = [{ name = 'data', object-storage = { bucket = 'bucket' } }]\n";
         let version = manifest::parse(text).unwrap().0.version;
         let given = |names: &[&str]| {
-            Secrets(names.iter().map(|name| ((*name).to_owned(), "value".to_owned())).collect())
+            let secrets = names.iter().map(|name| ((*name).to_owned(), "value".to_owned())).collect();
+            Given { secrets, ..Given::default() }
         };
         let secrets = given(&["TWO", "THREE"]);
         let variables: Vec<_> = secrets.variables(&version).collect();
         assert_eq!(variables, [("TWO".to_owned(), "value".to_owned())]);
-        let missing = |secrets: &Secrets| secrets.missing(&version).unwrap().message;
+        let missing = |secrets: &Given| secrets.missing(&version).unwrap().message;
         assert_eq!(missing(&secrets), "the function runs without the secret `ONE`, the mount `data`");
         let all = given(&["ONE", "TWO"]);
         assert_eq!(missing(&all), "the function runs without the mount `data`");
         let version = Version { mounts: Vec::new(), ..version };
         assert!(all.missing(&version).is_none());
+    }
+
+    fn read(texts: &[&str]) -> Result<Given> {
+        let directory = tempfile::tempdir().unwrap();
+        let files: Vec<_> =
+            (0..texts.len()).map(|number| directory.path().join(number.to_string())).collect();
+        for (file, text) in files.iter().zip(texts) {
+            std::fs::write(file, text).unwrap();
+        }
+        Given::read(files.iter().map(std::path::PathBuf::as_path))
+    }
+
+    #[test]
+    fn files_give_variables_and_what_the_manifest_lacks_is_told() {
+        let text = "name = 'my-app'\n[version]\nruntime = 'nodejs22'\nentrypoint = 'index.main'\n\
+            environment = { ONE = 'of the manifest' }\n\
+            secrets = [{ id = 'a', key = 'k', environment-variable = 'TWO' }]\n";
+        let version = manifest::parse(text).unwrap().0.version;
+        let mut given =
+            read(&["ONE=first\nTWO=\"a secret\"\n", "# again\r\nexport ONE='$second'\r\n"]).unwrap();
+        given.take(&version);
+        let mut manifests = version.environment.clone();
+        manifests.extend(given.variables(&version));
+        assert_eq!((manifests["ONE"].as_str(), manifests["TWO"].as_str()), ("$second", "a secret"));
+        assert_eq!(given.secrets().collect::<Vec<_>>(), ["a secret"]);
+        assert!(given.judge(&version).is_empty());
+        let mut more = read(&["THREE=3", "FOUR=4"]).unwrap();
+        more.take(&version);
+        let told: Vec<_> = more.judge(&version).into_iter().map(|told| told.message.clone()).collect();
+        let only_here = "the function has variables only here: FOUR, THREE";
+        assert_eq!(told, ["the function runs without the secret `TWO`", only_here]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_named_and_not_shown() {
+        for text in ["A='x\ny'\n\nhunter2\n", "A=1\nB=2 2\nC=hunter2 hunter2", "A=1\n\n=hunter2\nB=2"] {
+            let Err(problem) = read(&[text]) else { panic!("{text}") };
+            let line = text.lines().position(|line| line.contains("hunter2")).unwrap() + 1;
+            let first = if text.contains("2 2") { 2 } else { line };
+            assert_eq!(problem.line, u32::try_from(first).ok(), "{text}");
+            assert!(!format!("{problem:?}").contains("hunter2"));
+        }
     }
 }

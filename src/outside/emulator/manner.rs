@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Route;
-use super::elsewhere::Secrets;
+use super::elsewhere::Given;
 use super::metadata::Fault;
 use super::output::Line;
 use crate::model::event::redact::Redactor;
@@ -22,7 +22,7 @@ pub struct Manner {
     pub strict_runtime: bool,
     pub offline: bool,
     pub token_file: Option<PathBuf>,
-    pub secrets: Secrets,
+    pub given: Given,
     pub fault: Option<Fault>,
     pub route: Route,
     pub redactor: Redactor,

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use elsewhere::Secrets;
+pub use elsewhere::Given;
 pub use identity::Identity;
 pub use install::is_for_want_of_network;
 pub use interpreter::{Interpreter, name as language_name};
@@ -110,7 +110,7 @@ pub enum Code<'a> {
 /// How a function is run.
 pub struct Settings<'a> {
     pub identity: Identity,
-    pub secrets: Secrets,
+    pub given: Given,
     pub fault: Option<Fault>,
     pub route: Route,
     /// Dependencies come from the cache or not at all.
@@ -214,14 +214,14 @@ pub fn load(
     };
     let mut findings: Vec<_> = interpreter.judge(runtime).into_iter().collect();
     let timeout = Duration::from_secs(parse_timeout(&manifest.version.timeout).unwrap_or(0));
-    let secrets = Secrets::of(&manifest.version);
-    let redactor = Redactor::default().hiding(secrets.values());
+    let given = Given::of(&manifest.version);
+    let redactor = Redactor::default().hiding(given.secrets());
     let said = Arc::new(Mutex::new(String::new()));
     let hearing = Arc::clone(&said);
     let settings = Settings {
         // Code that asks for a token while it is loaded gets one, as in the cloud.
         identity: manifest.version.service_account_id.as_ref().map_or(Identity::None, |_| Identity::Fake),
-        secrets: secrets.clone(),
+        given: given.clone(),
         fault: None,
         route: Route::Auto,
         offline: false,

@@ -73,7 +73,7 @@ impl Running {
         let structured = version.environment.get(SWITCH).is_none_or(|value| value != "false");
         let settings = Settings {
             identity: Identity::of(version.service_account_id.as_deref(), manner.token_file.as_deref())?,
-            secrets: manner.secrets.clone(),
+            given: manner.given.clone(),
             fault: manner.fault,
             route: manner.route,
             offline: manner.offline,

@@ -237,7 +237,7 @@ impl Served {
 /// What the function finds here otherwise than on the platform.
 fn differences(source: &Source, manner: &Manner) -> Vec<Box<Finding>> {
     let interpreter = source.interpreter.judge(source.runtime);
-    interpreter.into_iter().chain(manner.secrets.missing(&source.manifest.version)).collect()
+    interpreter.into_iter().chain(manner.given.judge(&source.manifest.version)).collect()
 }
 
 fn origin(ids: &Ids) -> Origin {
