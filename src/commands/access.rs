@@ -64,10 +64,19 @@ impl Access {
         self.place.folder(cloud)
     }
 
+    /// The cloud, and the function that function.toml names.
+    ///
     /// # Errors
-    /// Those of [`Place::function`].
-    pub fn function(&self, cloud: &Cloud<'_>, manifest: &Manifest) -> Result<Function> {
-        self.place.function(cloud, manifest)
+    /// Those of [`Place::open`] and [`Place::function`].
+    pub fn open_function<'a>(
+        &'a self,
+        context: &Context,
+        manifest: &Manifest,
+        progress: &'a dyn Fn(&str),
+    ) -> Result<(Cloud<'a>, Function)> {
+        let cloud = self.open(context, progress)?;
+        let function = self.place.function(&cloud, manifest)?;
+        Ok((cloud, function))
     }
 }
 

@@ -41,8 +41,7 @@ impl Public {
             terminal.warn(&finding::PUBLIC.finding(warning));
         }
         let progress = |line: &str| terminal.progress(line);
-        let cloud = self.access.open(context, &progress)?;
-        let function = self.access.function(&cloud, &manifest)?;
+        let (cloud, function) = self.access.open_function(context, &manifest, &progress)?;
         let changed = self.change(context, &cloud, &function);
         terminal.end_progress();
         let changed = changed?;

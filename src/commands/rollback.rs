@@ -37,8 +37,7 @@ impl Rollback {
         let terminal = &context.terminal;
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let progress = |line: &str| terminal.progress(line);
-        let cloud = self.access.open(context, &progress)?;
-        let function = self.access.function(&cloud, &manifest)?;
+        let (cloud, function) = self.access.open_function(context, &manifest, &progress)?;
         let versions = cloud.versions(&function.id)?;
         let tags = if self.tag.is_empty() { &manifest.version.tags } else { &self.tag };
         let result = if tags.is_empty() {

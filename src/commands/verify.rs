@@ -10,7 +10,7 @@ use crate::model::archive::{Archive, Comparing, Level};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::Manifest;
 use crate::model::package;
-use crate::model::project::DIST;
+use crate::model::package::DIST;
 use crate::model::settings::parse_runtime;
 use crate::model::version::{self, VersionSpec};
 use crate::outside::disk::{self, SourceFile};

@@ -22,8 +22,7 @@ impl Versions {
         let terminal = &context.terminal;
         let (manifest, _) = disk::read_manifest(&context.directory)?;
         let progress = |line: &str| terminal.progress(line);
-        let cloud = self.access.open(context, &progress)?;
-        let function = self.access.function(&cloud, &manifest)?;
+        let (cloud, function) = self.access.open_function(context, &manifest, &progress)?;
         let versions = cloud.versions(&function.id)?;
         terminal.end_progress();
         if terminal.format != Format::Text {

@@ -11,7 +11,10 @@ use crate::model::secret;
 use crate::model::settings::parse_runtime;
 use crate::model::version::{self, ArchiveRecord, VersionSpec};
 
-/// Everything that `dist/` may hold of ours, whatever the language.
+/// Where archive and version spec stand in a function directory.
+pub const DIST: &str = "dist";
+
+/// Everything that [`DIST`] may hold of ours, whatever the language.
 pub const DIST_FILES: [&str; 5] =
     ["index-js.zip", "index-py.zip", SchemaName::Function.file(), version::FILE, SchemaName::Version.file()];
 

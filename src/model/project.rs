@@ -7,15 +7,12 @@ use crate::model::answers::Answers;
 use crate::model::digest::sha256;
 use crate::model::finding::Result;
 use crate::model::manifest::{self, Manifest, Package, TemplateRecord};
-use crate::model::package::{self, MemoryFile, Packing};
+use crate::model::package::{self, DIST, MemoryFile, Packing};
 use crate::model::schema::{self, SchemaName};
 use crate::model::selection::{IGNORE_FILE, Selection};
 use crate::model::settings::parse_entrypoint;
 use crate::model::template::{self, Template};
 use crate::model::version::{self, VersionSpec};
-
-/// Where archive and version spec stand in a function directory.
-pub const DIST: &str = "dist";
 
 /// What function.toml names as its schema: beside the archive, so that editors need no network.
 pub const MANIFEST_SCHEMA: &str = "dist/function.schema.json";

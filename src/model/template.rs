@@ -15,7 +15,7 @@ use crate::model::archive;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest;
 use crate::model::mode::Mode;
-use crate::model::project::DIST;
+use crate::model::package::DIST;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::{parse_entrypoint, parse_memory, parse_runtime, parse_timeout};
 use crate::model::vendor::first_part;

@@ -7,7 +7,7 @@ use crate::model::archive::{Archive, Comparing, Level};
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::{self, Manifest};
 use crate::model::package;
-use crate::model::project::DIST;
+use crate::model::package::DIST;
 use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::parse_runtime;

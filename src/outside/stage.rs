@@ -11,7 +11,8 @@ use walkdir::WalkDir;
 
 use crate::model::archive;
 use crate::model::finding::{self, Result};
-use crate::model::project::{DIST, WriteTo};
+use crate::model::package::DIST;
+use crate::model::project::WriteTo;
 use crate::model::selection::OURS;
 use crate::outside::disk::{io_finding, is_free, open_if_there};
 use crate::outside::hold::Hold;

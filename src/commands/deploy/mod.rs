@@ -12,7 +12,7 @@ use crate::commands::Context;
 use crate::commands::access::Access;
 use crate::commands::allowing::AllowArgs;
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
-use crate::model::project::DIST;
+use crate::model::package::DIST;
 use crate::model::version::{self, VersionSpec};
 use crate::outside::disk;
 use crate::outside::judging::Judging;

@@ -21,7 +21,7 @@ use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, respond};
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
 use crate::model::manifest::Manifest;
-use crate::model::project::DIST;
+use crate::model::package::DIST;
 use crate::model::rules;
 use crate::model::runtime::Runtime;
 use crate::model::settings::{parse_memory, parse_runtime, parse_timeout};

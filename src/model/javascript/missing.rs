@@ -2,7 +2,7 @@
 
 use crate::model::finding;
 use crate::model::javascript::Problem;
-use crate::model::javascript::entrypoint::Entry;
+use crate::model::javascript::entry::Entry;
 use crate::model::javascript::graph::{Answer, Graph};
 use crate::model::javascript::resolve;
 use crate::model::javascript::value::{Kind, Value};

@@ -9,6 +9,7 @@ mod candidates;
 mod commonjs;
 mod dependencies;
 mod effect;
+mod entry;
 mod entrypoint;
 mod esm;
 mod esmodule;
