@@ -1,7 +1,7 @@
 //! The files that code is judged by: names in, contents out, from an archive, a directory or memory.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use crate::model::finding::{self, Result};
@@ -39,6 +39,22 @@ pub trait Sources {
 
     /// Whether any file lies below the directory `name`.
     fn has_directory(&self, name: &str) -> bool;
+}
+
+/// Which files something is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    Files(BTreeSet<String>),
+    All,
+}
+
+impl Basis {
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Files(files) => files.contains(name),
+            Self::All => true,
+        }
+    }
 }
 
 impl Sources for BTreeMap<String, Vec<u8>> {

@@ -27,3 +27,4 @@ mod tests;
 pub use dependencies::judge_dependencies;
 pub use entrypoint::judge_entrypoint;
 pub use handlers::{handlers, likely_modules};
+pub use requirements::basis;

@@ -32,6 +32,7 @@ pub enum Directive {
     Requirements(String),
     Constraints(String),
     Editable(String),
+    Links(String),
     Other,
 }
 
@@ -158,6 +159,7 @@ pub fn options(text: &str, after_requirement: bool) -> Result<Vec<Directive>, St
             "--requirement" => Directive::Requirements(value),
             "--constraint" => Directive::Constraints(value),
             "--editable" => Directive::Editable(value),
+            "--find-links" => Directive::Links(value),
             _ => Directive::Other,
         });
     }

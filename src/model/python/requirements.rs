@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, Pep508Url, Requirement};
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, Pep508Url, Requirement, VersionOrUrl};
 
 use crate::model::finding::{self, Finding, Severity};
 use crate::model::python::distributions::normalised;
 use crate::model::python::requirement_lines::{self, Directive, Line};
 use crate::model::runtime::Runtime;
-use crate::model::sources::Sources;
+use crate::model::sources::{Basis, Sources};
 
 /// The file that the platform installs from.
 pub const FILE: &str = "requirements.txt";
 
-/// A line longer than this, or a marker nested deeper, is no person's: pip's own parser recurses on it
+/// A requirement longer than this, or a marker nested deeper, is no person's: pip's own parser recurses on it
 /// and so does the one used here.
 const LINE_MAX: usize = 4096;
 const PARENTHESES_MAX: usize = 32;
@@ -27,6 +27,8 @@ pub struct Requirements {
     pub declared: BTreeSet<String>,
     /// Something is installed whose name cannot be told: a URL, a directory, a file elsewhere.
     pub unnamed: bool,
+    /// Something may be installed from the function's own files.
+    of_code: bool,
 }
 
 impl Requirements {
@@ -37,15 +39,24 @@ impl Requirements {
 
 pub fn read(sources: &dyn Sources, runtime: &Runtime) -> Requirements {
     let mut reader = Reader {
-        sources,
         environment: environment(runtime),
-        requirements: Requirements::default(),
-        read: BTreeSet::new(),
-        open: Vec::new(),
         lenient: runtime.version() < (3, 14),
+        ..Reader::of(sources)
     };
     reader.file(FILE, Role::Requirements);
     reader.requirements
+}
+
+/// What pip makes packages of here, whatever the runtime; nothing when it makes none.
+pub fn basis(sources: &dyn Sources) -> Option<Basis> {
+    let mut reader = Reader::of(sources);
+    reader.file(FILE, Role::Requirements);
+    let Reader { requirements, read, .. } = reader;
+    match requirements {
+        Requirements { of_code: true, .. } => Some(Basis::All),
+        requirements if requirements.is_empty() => None,
+        _ => Some(Basis::Files(read.into_iter().map(|(path, _)| path).collect())),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +95,19 @@ impl Place<'_> {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// For no runtime: all markers hold.
+    fn of(sources: &'a dyn Sources) -> Self {
+        Self {
+            sources,
+            environment: None,
+            requirements: Requirements::default(),
+            read: BTreeSet::new(),
+            open: Vec::new(),
+            lenient: true,
+        }
+    }
+
     fn file(&mut self, path: &str, role: Role) {
         if !self.read.insert((path.to_owned(), role)) {
             return;
@@ -113,7 +136,10 @@ impl Reader<'_> {
     }
 
     fn line(&mut self, place: &Place<'_>, line: &Line, role: Role) -> finding::Result<()> {
-        if line.text.len() > LINE_MAX || line.text.matches('(').count() > PARENTHESES_MAX {
+        // Not of the whole line: a package with many wheels has as many hashes.
+        let requirement = &line.requirement;
+        if requirement.len() > LINE_MAX || requirement.matches('(').count() > PARENTHESES_MAX {
+            self.requirements.unnamed = true;
             return Ok(());
         }
         let options = requirement_lines::options(&line.options, !line.requirement.is_empty())
@@ -128,6 +154,7 @@ impl Reader<'_> {
                 }
                 Directive::Constraints(file) => self.nested(place, line, &file, Role::Constraints)?,
                 Directive::Editable(target) => self.location(place, &target, role)?,
+                Directive::Links(target) => self.requirements.of_code |= is_here(&target),
                 Directive::Other => {}
             }
         }
@@ -166,6 +193,9 @@ impl Reader<'_> {
         }
         match text.parse::<Requirement<Address>>() {
             Ok(requirement) => {
+                if let Some(VersionOrUrl::Url(Address(address))) = &requirement.version_or_url {
+                    self.requirements.of_code |= is_here(address);
+                }
                 let applies = self
                     .environment
                     .as_ref()
@@ -209,6 +239,7 @@ impl Reader<'_> {
                 _ => self.requirements.unnamed = true,
             }
         }
+        self.requirements.of_code |= is_here(target);
         if target.contains("://") || target.contains("${") || target.starts_with("file:") {
             return Ok(());
         }
@@ -243,10 +274,11 @@ impl Reader<'_> {
 
 /// Any URL: whether it can be fetched is not judged here, and nothing is expanded from the environment.
 #[derive(Debug, Clone)]
-struct Address;
+struct Address(String);
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold a password.
         f.write_str("a URL")
     }
 }
@@ -254,8 +286,8 @@ impl fmt::Display for Address {
 impl Pep508Url for Address {
     type Err = fmt::Error;
 
-    fn parse_url(_url: &str, _working_directory: Option<&Path>) -> Result<Self, Self::Err> {
-        Ok(Self)
+    fn parse_url(url: &str, _working_directory: Option<&Path>) -> Result<Self, Self::Err> {
+        Ok(Self(url.to_owned()))
     }
 }
 
@@ -271,6 +303,11 @@ fn is_location(text: &str) -> bool {
         || text.starts_with('.')
         || (first.contains('/') && !text.contains('@'))
         || (is_archive(first) && !text.contains(" @"))
+}
+
+/// Whether an address may be one of the function's own files.
+fn is_here(address: &str) -> bool {
+    address.starts_with("file:") || !address.contains("://")
 }
 
 fn is_archive(path: &str) -> bool {

@@ -466,6 +466,19 @@ fn requirements_are_read_as_pip_reads_them() {
 }
 
 #[test]
+fn neither_many_hashes_nor_a_long_line_make_an_import_undeclared() {
+    let hashes =
+        " \\\n    --hash=sha256:0123456789012345678901234567890123456789012345678901234567890123".repeat(99);
+    let long = format!("numpy{}", ">=1,".repeat(2000));
+    for (requirement, expected) in
+        [(format!("numpy==2.0.0{hashes}"), vec![]), (long, vec!["dependency-undeclared?"])]
+    {
+        let sources = files(&[("requirements.txt", &requirement), ("index.py", "import numpy\n")]);
+        assert_eq!(names(&judge_dependencies(&sources, runtime("python312"), "index.handler")), expected);
+    }
+}
+
+#[test]
 fn imports_are_declared_or_known() {
     const UNDECLARED: &str = "dependency-undeclared";
     const WARNED: &str = "dependency-undeclared?";

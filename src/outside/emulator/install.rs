@@ -15,8 +15,9 @@ use super::unpack::unpack;
 use crate::model::archive;
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
+use crate::model::python;
 use crate::model::runtime::{self, Lang, Runtime};
-use crate::model::sources::Sources;
+use crate::model::sources::{Basis, Sources};
 use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
 use crate::outside::stage::Stage;
@@ -55,14 +56,11 @@ pub struct Installing<'a> {
 }
 
 /// What an installation depends on, and what it changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    /// Packages, made from the dependency files and the packages that are there.
-    Packages,
-    /// Packages, made from any file of the code.
-    PackagesOfCode,
-    /// The code itself.
-    Code,
+#[derive(Debug, PartialEq, Eq)]
+struct Scope {
+    basis: Basis,
+    /// Not only packages.
+    changes_code: bool,
 }
 
 impl Installing<'_> {
@@ -76,11 +74,11 @@ impl Installing<'_> {
         let Some(text) = sources.read(file) else { return Ok(Installed::Nothing) };
         let Some(scope) = (match self.interpreter.lang {
             Lang::Nodejs => scope_of_node(sources, &text),
-            Lang::Python => scope_of_python(&text),
+            Lang::Python => python::basis(sources).map(|basis| Scope { basis, changes_code: false }),
         }) else {
             return Ok(Installed::Nothing);
         };
-        let key = self.key(sources, scope);
+        let key = self.key(sources, &scope.basis);
         let cache = cache_directory()?;
         let entry = cache.join(&key);
         if !entry.exists() {
@@ -91,11 +89,12 @@ impl Installing<'_> {
                     .fix("run it once without --offline")
                     .at(file));
             }
-            self.fill(sources, scope, &cache, &entry)?;
+            self.fill(sources, scope.changes_code, &cache, &entry)?;
         }
-        Ok(match scope {
-            Scope::Packages | Scope::PackagesOfCode => Installed::Packages(entry.join(self.packages())),
-            Scope::Code => Installed::Code(entry.join("code")),
+        Ok(if scope.changes_code {
+            Installed::Code(entry.join("code"))
+        } else {
+            Installed::Packages(entry.join(self.packages()))
         })
     }
 
@@ -107,7 +106,7 @@ impl Installing<'_> {
     }
 
     /// The digest of everything that the result depends on.
-    fn key(&self, sources: &dyn Sources, scope: Scope) -> String {
+    fn key(&self, sources: &dyn Sources, basis: &Basis) -> String {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -117,19 +116,15 @@ impl Installing<'_> {
             add(text.as_bytes());
         }
         add(self.wheels_for.map_or("", |runtime| runtime.id).as_bytes());
-        let manifests =
-            ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc", "requirements.txt"];
-        for name in sources.names() {
-            if scope != Scope::Packages || manifests.contains(&name) || in_node_modules(name) {
-                add(name.as_bytes());
-                add(archive::record(sources, name).sha256.as_bytes());
-            }
+        for name in sources.names().into_iter().filter(|name| basis.has(name)) {
+            add(name.as_bytes());
+            add(archive::record(sources, name).sha256.as_bytes());
         }
         hex(hash)
     }
 
     /// Installs in a copy of the code and renames the result into the cache.
-    fn fill(&self, sources: &dyn Sources, scope: Scope, cache: &Path, entry: &Path) -> Result<()> {
+    fn fill(&self, sources: &dyn Sources, changes_code: bool, cache: &Path, entry: &Path) -> Result<()> {
         let stage = Stage::within(cache)?;
         let (code, done) = (stage.path().join("code"), stage.path().join("done"));
         unpack(sources, &code, |_| true)?;
@@ -149,11 +144,12 @@ impl Installing<'_> {
         // Nothing to install makes no directory.
         fs::create_dir_all(&packages).map_err(moved)?;
         // What is in the cache is never written again, but can be removed like any other directory.
-        let (result, access) = match scope {
-            Scope::Packages | Scope::PackagesOfCode => (done.join(self.packages()), Access::ReadFiles),
-            Scope::Code => (done.join("code"), Access::Read),
+        let (made, result, access) = if changes_code {
+            (&code, done.join("code"), Access::Read)
+        } else {
+            (&packages, done.join(self.packages()), Access::ReadFiles)
         };
-        fs::rename(if scope == Scope::Code { &code } else { &packages }, &result).map_err(moved)?;
+        fs::rename(made, &result).map_err(moved)?;
         set_modes(&result, access).map_err(moved)?;
         match fs::rename(&done, entry) {
             // Another process was faster with the same.
@@ -283,7 +279,13 @@ pub fn is_for_want_of_network(finding: &Finding) -> bool {
 /// node_modules, from which npm removes what it does not name.
 fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
     // npm itself says best what is wrong with a file that does not parse.
-    let Ok(package) = serde_json::from_slice::<Value>(text) else { return Some(Scope::Packages) };
+    let packages = || {
+        let manifests = ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc"];
+        let names =
+            sources.names().into_iter().filter(|name| manifests.contains(name) || in_node_modules(name));
+        Scope { basis: Basis::Files(names.map(str::to_owned).collect()), changes_code: false }
+    };
+    let Ok(package) = serde_json::from_slice::<Value>(text) else { return Some(packages()) };
     let names =
         |key: &str| package.get(key).and_then(Value::as_object).is_some_and(|table| !table.is_empty());
     let runs =
@@ -294,9 +296,9 @@ fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
     });
     let depends = ["dependencies", "optionalDependencies", "peerDependencies"].into_iter().any(names);
     if runs || (depends && (locals || package.get("workspaces").is_some())) {
-        Some(Scope::Code)
+        Some(Scope { basis: Basis::All, changes_code: true })
     } else {
-        (depends || sources.has_directory(NODE_MODULES)).then_some(Scope::Packages)
+        (depends || sources.has_directory(NODE_MODULES)).then(packages)
     }
 }
 
@@ -307,21 +309,6 @@ pub fn in_node_modules(name: &str) -> bool {
 /// Whether a version of package.json is a place in the code.
 fn is_local(version: &str) -> bool {
     ["file:", "link:", "./", "../", "/", "~/"].iter().any(|prefix| version.starts_with(prefix))
-}
-
-fn scope_of_python(text: &[u8]) -> Option<Scope> {
-    let text = String::from_utf8_lossy(text);
-    let lines: Vec<_> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    let local = |line: &str| {
-        let file = [".whl", ".tar.gz", ".zip"].iter().any(|ending| line.ends_with(ending));
-        line.starts_with(['-', '.', '/']) || line.contains("file:") || (file && !line.contains("://"))
-    };
-    if lines.iter().any(|line| local(line)) {
-        Some(Scope::PackagesOfCode)
-    } else {
-        (!lines.is_empty()).then_some(Scope::Packages)
-    }
 }
 
 /// FNSCAFFOLD_CACHE, else the place that the system has for caches.
@@ -353,30 +340,55 @@ mod tests {
 
     use super::*;
 
-    fn node(package: &str, others: &[&str]) -> Option<Scope> {
-        let files: BTreeMap<_, _> = others.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
-        scope_of_node(&files, package.as_bytes())
+    fn files(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+        files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
     }
 
     #[test]
     fn what_npm_is_run_for() {
-        assert_eq!(node("{}", &[]), None);
-        assert_eq!(node(r#"{"type":"module","dependencies":{}}"#, &[]), None);
-        assert_eq!(node(r#"{"devDependencies":{"a":"1"}}"#, &[]), None);
-        assert_eq!(node(r#"{"dependencies":{"a":"1"}}"#, &[]), Some(Scope::Packages));
-        assert_eq!(node(r#"{"dependencies":{"a":"file:a"}}"#, &[]), Some(Scope::Code));
-        let packages = |package| node(package, &["node_modules/a/index.js"]);
-        assert_eq!(packages(r#"{"dependencies":{"a":"1"}}"#), Some(Scope::Packages));
-        assert_eq!(packages(r#"{"type":"module"}"#), Some(Scope::Packages));
-        assert_eq!(node(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), Some(Scope::Code));
-        assert_eq!(node(r#"{"scripts":{"test":"x"}}"#, &[]), None);
+        let scope = |package: &str, others: &[(&str, &str)]| {
+            let files = files(&[&[("package.json", package), ("index.js", "")], others].concat());
+            scope_of_node(&files, package.as_bytes())
+        };
+        let of = |names: &[&str]| {
+            let basis = Basis::Files(names.iter().map(|name| (*name).to_owned()).collect());
+            Some(Scope { basis, changes_code: false })
+        };
+        let code = || Some(Scope { basis: Basis::All, changes_code: true });
+        assert_eq!(scope("{}", &[]), None);
+        assert_eq!(scope(r#"{"type":"module","dependencies":{}}"#, &[]), None);
+        assert_eq!(scope(r#"{"devDependencies":{"a":"1"}}"#, &[]), None);
+        assert_eq!(scope(r#"{"scripts":{"test":"x"}}"#, &[]), None);
+        let depends = r#"{"dependencies":{"a":"1"}}"#;
+        assert_eq!(scope(depends, &[]), of(&["package.json"]));
+        let lock = ("package-lock.json", "{}");
+        assert_eq!(scope(depends, &[lock]), of(&["package-lock.json", "package.json"]));
+        let packages = [("node_modules/a/index.js", ""), ("node_modules.js", "")];
+        assert_eq!(scope(depends, &packages), of(&["node_modules/a/index.js", "package.json"]));
+        assert_eq!(
+            scope(r#"{"type":"module"}"#, &packages),
+            of(&["node_modules/a/index.js", "package.json"])
+        );
+        assert_eq!(scope(r#"{"dependencies":{"a":"file:a"}}"#, &[]), code());
+        assert_eq!(scope(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), code());
     }
 
     #[test]
-    fn comments_need_no_pip() {
-        assert_eq!(scope_of_python(b"# nothing\n\n"), None);
-        assert_eq!(scope_of_python(b"requests\n"), Some(Scope::Packages));
-        assert_eq!(scope_of_python(b"a\n-r other.txt\n"), Some(Scope::PackagesOfCode));
-        assert_eq!(scope_of_python(b"./vendor/a.whl\n"), Some(Scope::PackagesOfCode));
+    fn what_pip_is_run_for() {
+        let basis = |text: &str| {
+            let more = [("more/other.txt", "c"), ("index.py", ""), ("vendor/a-1-py3-none-any.whl", "")];
+            python::basis(&files(&[&[("requirements.txt", text)], &more[..]].concat()))
+        };
+        let of = |names: &[&str]| Some(Basis::Files(names.iter().map(|name| (*name).to_owned()).collect()));
+        assert_eq!(basis("# nothing\n\n"), None);
+        assert_eq!(basis("requests\n"), of(&["requirements.txt"]));
+        assert_eq!(basis("-i https://a.b\na==1 \\\n  --hash=sha256:1\n"), of(&["requirements.txt"]));
+        assert_eq!(basis("a @ https://a.b/a.whl\ngit+https://a.b/c\n"), of(&["requirements.txt"]));
+        assert_eq!(basis("a\n-r more/other.txt\n"), of(&["more/other.txt", "requirements.txt"]));
+        assert_eq!(basis("a\n-c more/other.txt\n"), of(&["more/other.txt", "requirements.txt"]));
+        assert_eq!(basis("no requirement at all\n"), of(&["requirements.txt"]));
+        for local in ["./vendor/a-1-py3-none-any.whl", "-e .", "--find-links vendor\na", "a @ file:///b"] {
+            assert_eq!(basis(local), Some(Basis::All), "{local}");
+        }
     }
 }
