@@ -193,9 +193,6 @@ impl<'a> Reader<'a> {
         }
         match text.parse::<Requirement<Address>>() {
             Ok(requirement) => {
-                if let Some(VersionOrUrl::Url(Address(address))) = &requirement.version_or_url {
-                    self.requirements.of_code |= is_here(address);
-                }
                 let applies = self
                     .environment
                     .as_ref()
@@ -203,7 +200,11 @@ impl<'a> Reader<'a> {
                 if applies && role == Role::Requirements {
                     self.requirements.declared.insert(requirement.name.to_string());
                 }
-                Ok(())
+                let Some(VersionOrUrl::Url(Address(address))) = &requirement.version_or_url else {
+                    return Ok(());
+                };
+                self.requirements.of_code |= is_here(address);
+                judge_file(place, text, address)
             }
             Err(error) => {
                 let problem = error.message.to_string().replace('\n', " ");
@@ -240,6 +241,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.requirements.of_code |= is_here(target);
+        judge_file(place, text, target)?;
         if target.contains("://") || target.contains("${") || target.starts_with("file:") {
             return Ok(());
         }
@@ -303,6 +305,20 @@ fn is_location(text: &str) -> bool {
         || text.starts_with('.')
         || (first.contains('/') && !text.contains('@'))
         || (is_archive(first) && !text.contains(" @"))
+}
+
+/// Refuses a file of the machine that the list was written on, as `pip freeze` lists what conda installed.
+fn judge_file(place: &Place<'_>, text: &str, address: &str) -> finding::Result<()> {
+    let path = address.strip_prefix("file://").unwrap_or_default();
+    // Where the platform itself has the function.
+    if path.is_empty() || path.starts_with("/function/") {
+        return Ok(());
+    }
+    let mut problem = place.refused(text, format!("the platform has no file `{path}`"));
+    let name = text.split(['@', ' ']).next().filter(|name| !name.contains(':')).unwrap_or("name");
+    problem.fix =
+        Some(format!("name the package: `{name}==…`; `pip list --format=freeze` writes such lines"));
+    Err(problem)
 }
 
 /// Whether an address may be one of the function's own files.
