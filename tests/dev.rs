@@ -785,7 +785,9 @@ fn a_change_of_code_beside_packages_installs_nothing() {
     };
     node(root.path(), &code(1));
     write(root.path(), "func/package.json", r#"{ "dependencies": { "a": "1" } }"#);
-    write(root.path(), "func/node_modules/a/index.js", "module.exports = ' as packed ';");
+    let package =
+        |word: &str| format!("module.exports = ` ${{require('path').relative('.', __dirname)}} {word} `;");
+    write(root.path(), "func/node_modules/a/index.js", &package("packed"));
     write(root.path(), "func/node_modules/unnamed/index.js", "");
     // Removes what package.json does not name, as npm does.
     let counting = format!("echo >> {}/installed\nrm -r node_modules/unnamed", root.path().display());
@@ -793,13 +795,13 @@ fn a_change_of_code_beside_packages_installs_nothing() {
     let arguments = ["func", "--interpreter", program.to_str().unwrap()];
     let cache = root.path().join("cache");
     let dev = Dev::try_start(root.path(), &arguments, &[("FNSCAFFOLD_CACHE", &cache)]).unwrap();
-    assert_eq!(dev.get("/").text(), "1 as packed a");
+    assert_eq!(dev.get("/").text(), "1 node_modules/a packed a");
     write(root.path(), "func/index.js", &code(2));
-    until("the new code", || dev.get("/").text() == "2 as packed a");
+    until("the new code", || dev.get("/").text() == "2 node_modules/a packed a");
     let installed = || fs::read_to_string(root.path().join("installed")).unwrap().lines().count();
     assert_eq!(installed(), 1);
-    write(root.path(), "func/node_modules/a/index.js", "module.exports = ' as changed ';");
-    until("the new package", || dev.get("/").text() == "2 as changed a");
+    write(root.path(), "func/node_modules/a/index.js", &package("changed"));
+    until("the new package", || dev.get("/").text() == "2 node_modules/a changed a");
     assert_eq!(installed(), 2);
 }
 

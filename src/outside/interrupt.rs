@@ -110,6 +110,6 @@ pub fn remove(directory: &Path) {
             return;
         }
         // The code of a function that runs is read-only.
-        let _ = set_modes(directory, Access::Write);
+        let _ = set_modes(directory, Access::Remove);
     }
 }

@@ -14,7 +14,8 @@ pub enum Access {
     Read,
     /// Nothing can be changed.
     ReadFiles,
-    Write,
+    /// Everything can be removed.
+    Remove,
 }
 
 /// What may be done to everything in a directory. The platform mounts the code read-only.
@@ -33,8 +34,10 @@ pub fn set_modes(directory: &Path, access: Access) -> io::Result<()> {
         let mode = entry.metadata()?.permissions().mode();
         let mode = match access {
             Access::ReadFiles if entry.file_type().is_dir() => continue,
+            // Not the files, which may be the cache's too: to remove one, its directory is changed.
+            Access::Remove if !entry.file_type().is_dir() => continue,
             Access::Read | Access::ReadFiles => mode & !0o222,
-            Access::Write => mode | 0o200,
+            Access::Remove => mode | 0o200,
         };
         fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
     }
@@ -59,4 +62,27 @@ pub fn make_program(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub fn make_program(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_removed_is_not_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (inside, file) = (directory.path().join("inside"), directory.path().join("inside/file"));
+        fs::create_dir(&inside).unwrap();
+        fs::write(&file, "").unwrap();
+        let can_be_written =
+            || [&inside, &file].map(|path| !fs::metadata(path).unwrap().permissions().readonly());
+        for (access, expected) in [
+            (Access::ReadFiles, [true, false]),
+            (Access::Read, [false, false]),
+            (Access::Remove, [true, false]),
+        ] {
+            set_modes(directory.path(), access).unwrap();
+            assert_eq!(can_be_written(), expected);
+        }
+    }
 }

@@ -98,7 +98,7 @@ impl Home {
                 let link = self.code.join(NODE_MODULES);
                 link_directory(&directory, &link)
                     .map_err(|error| disk::io_finding("write", &link, &error))?;
-                Packages::InCode(directory)
+                Packages::InCode(link)
             }
             Installed::Packages(directory) => Packages::Beside(directory),
             Installed::Nothing | Installed::Code(_) => Packages::None,
@@ -144,21 +144,31 @@ impl Home {
     }
 }
 
+/// Puts a directory's files into another one, as they are, without a copy where that can be. Packages look for
+/// the function's root from where they lie, so a link to their directory would lead them astray: it is made
+/// only where the files lie on another disk.
 #[cfg(unix)]
 fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(target, link)
+    link_files(target, link, |from, to| fs::hard_link(from, to)).or_else(|_| {
+        fs::remove_dir_all(link)?;
+        std::os::unix::fs::symlink(target, link)
+    })
 }
 
 /// Links to directories need a privilege there.
 #[cfg(not(unix))]
 fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
+    link_files(target, link, |from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))
+}
+
+fn link_files(target: &Path, link: &Path, place: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
     for entry in walkdir::WalkDir::new(target) {
         let entry = entry?;
         let to = link.join(entry.path().strip_prefix(target).unwrap_or(entry.path()));
         if entry.file_type().is_dir() {
             fs::create_dir_all(to)?;
         } else {
-            fs::copy(entry.path(), to)?;
+            place(entry.path(), &to)?;
         }
     }
     Ok(())

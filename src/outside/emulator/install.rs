@@ -153,7 +153,7 @@ impl Installing<'_> {
         set_modes(&result, access).map_err(moved)?;
         match fs::rename(&done, entry) {
             // Another process was faster with the same.
-            Err(_) if entry.exists() => set_modes(&done, Access::Write).map_err(moved),
+            Err(_) if entry.exists() => set_modes(&done, Access::Remove).map_err(moved),
             result => result.map_err(moved),
         }
     }
