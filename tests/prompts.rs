@@ -135,6 +135,21 @@ fn a_flag_is_a_prompt_that_is_not_asked() {
 }
 
 #[test]
+fn over_a_function_its_answers_are_not_asked_for_and_what_is_lost_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let first =
+        ["new", "--runtime", "nodejs22", "--mode", "api", "--service-account-id", "aje0123456789abcdefg"];
+    assert_eq!(exit_code(&mut start(directory.path(), &[&first[..], &["-y"]].concat())), 0);
+    let mut session = start(directory.path(), &["new", "--force", "--memory", "256MB"]);
+    converse(&mut session, &[("Name", "\r")]);
+    session.exp_string("overwrites: .gitignore, ").unwrap();
+    converse(&mut session, &[("Write it?", "\r")]);
+    assert_eq!(exit_code(&mut session), 0);
+    let version = &manifest(&directory.path().join("my-app"))["version"];
+    assert_eq!((version["runtime"].as_str(), version["memory"].as_str()), (Some("nodejs22"), Some("256MB")));
+}
+
+#[test]
 fn a_flag_that_is_wrong_is_told_before_anything_is_asked() {
     let directory = tempfile::tempdir().unwrap();
     let mut session = start(directory.path(), &["new", "--memory", "100MB"]);

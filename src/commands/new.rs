@@ -317,6 +317,9 @@ impl Made {
         for line in self.tree() {
             terminal.note(&line);
         }
+        if !self.overwritten.is_empty() {
+            terminal.note(&format!("overwrites: {}", self.overwritten.join(", ")));
+        }
         terminal.confirm("Write it?", true)
     }
 
