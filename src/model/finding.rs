@@ -258,7 +258,7 @@ rules! {
     DEPENDENCY_UNDECLARED "FN0310" "dependency-undeclared" Error Findings
         "The code imports a package that is neither declared in package.json or requirements.txt nor vendored in the archive, and the runtime does not bring it, or a file or a name in it that the archive does not have. Declare the package, or vendor it with `fnscaffold pack --vendor`; correct the path or the name."
     PACKAGE_JSON_INVALID "FN0311" "package-json-invalid" Error Findings
-        "The platform runs `npm ci` where the archive has a package-lock.json, otherwise `npm install`, and it would fail: package.json does not parse, names what npm cannot install (`workspace:`, `catalog:`, `link:`, a text that is no version range, tag or URL, a `file:` that is not in the archive), or package-lock.json does not parse or lacks a package that package.json names."
+        "The platform runs `npm ci` where the archive has a package-lock.json, otherwise `npm install`, and it would fail: package.json does not parse, names what npm cannot install (`workspace:`, `catalog:`, `link:`, a text that is no version range, tag or URL, a `file:` that is not in the archive), has a script that npm runs then with a program that only `devDependencies` bring, or package-lock.json does not parse or lacks a package that package.json names."
     REQUIREMENTS_INVALID "FN0312" "requirements-invalid" Error Findings
         "A line of requirements.txt is not one that pip understands, so the platform's pip install would fail."
     MODULE_SHADOWS "FN0313" "module-shadows" Warning Findings

@@ -26,6 +26,8 @@ mod syntax;
 mod value;
 mod vendored;
 
+pub use npm::LIFECYCLE;
+
 use crate::model::finding::Finding;
 use crate::model::javascript::graph::Graph;
 use crate::model::runtime::Runtime;

@@ -12,6 +12,10 @@ const LOCK: &str = "package-lock.json";
 /// npm takes it instead of the other one.
 const SHRINKWRAP: &str = "npm-shrinkwrap.json";
 
+/// Scripts that npm runs when it installs.
+pub const LIFECYCLE: [&str; 7] =
+    ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
+
 const KEYS: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
 /// What may stand before a colon. Other package managers know more: `workspace:`, `catalog:`, `link:`.
@@ -74,8 +78,44 @@ pub fn judge(sources: &dyn Sources, package: &Json) -> Vec<Problem> {
         };
         findings.extend(refused.map(invalid));
     }
+    findings.extend(LIFECYCLE.into_iter().filter_map(|script| judge_script(sources, package, script)));
     findings.extend(judge_lock(sources, package));
     findings
+}
+
+/// A script that begins a command with a program of a package that is there only in development.
+fn judge_script(sources: &dyn Sources, package: &Json, script: &str) -> Option<Problem> {
+    let text = package.get("scripts")?.get(script)?.as_str()?;
+    // What may fail is guarded by one: `husky || true`.
+    if text.contains('|') {
+        return None;
+    }
+    let has = |key: &str, name: &str| package.get(key).is_some_and(|table| table.get(name).is_some());
+    let lock = lock(sources).and_then(Result::ok);
+    text.split("&&").flat_map(|part| part.split(';')).find_map(|command| {
+        let program = command.split_whitespace().next()?;
+        let name = if program == "tsc" { "typescript" } else { program };
+        let elsewhere = ["dependencies", "optionalDependencies", "peerDependencies"];
+        if !has("devDependencies", name) || elsewhere.iter().any(|key| has(key, name)) {
+            return None;
+        }
+        let entry = lock.as_ref().and_then(|lock| locked(lock, name));
+        let is_dev = entry.map(|entry| entry.get("dev").and_then(Json::as_bool) == Some(true));
+        if is_dev == Some(false) {
+            return None;
+        }
+        let mut problem =
+            invalid(format!("the script `{script}` runs `{program}`, which is only in `devDependencies`"));
+        if is_dev.is_none() {
+            // Another package may bring it.
+            problem.severity = finding::Severity::Warning;
+        }
+        let why = "the platform's npm installs production dependencies only, runs the script, and would fail";
+        Some(problem.why(why).fix(format!(
+            "let it do without: `{command} || true`, or move `{name}` to `dependencies`",
+            command = text.trim()
+        )))
+    })
 }
 
 fn ranges<'p>(package: &'p Json, key: &'p str) -> impl Iterator<Item = (&'p str, &'p str, &'p str)> {
@@ -234,11 +274,14 @@ mod tests {
         }
     }
 
+    fn package_of(files: &BTreeMap<String, Vec<u8>>) -> Json {
+        package(files).unwrap().unwrap()
+    }
+
     fn told(files: &[(&str, &str)]) -> Vec<String> {
         let files: BTreeMap<String, Vec<u8>> =
             files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
-        let package = package(&files).unwrap().unwrap();
-        judge(&files, &package).iter().map(|problem| problem.message.clone()).collect()
+        judge(&files, &package_of(&files)).iter().map(|problem| problem.message.clone()).collect()
     }
 
     #[test]
@@ -254,6 +297,39 @@ mod tests {
         };
         assert_eq!(told(&there), [lost("a.tgz", "c"), lost("./a.tgz", "d")]);
         assert_eq!(told(&[there.as_slice(), &[("a.tgz", "")]].concat()), [""; 0]);
+    }
+
+    /// Tried with npm 10.
+    #[test]
+    fn scripts_of_the_installation_have_no_development_packages() {
+        let told = |script: &str, more: &str, lock: Option<&str>| {
+            let package = format!(
+                r#"{{"scripts": {{"{script}"}}, "devDependencies": {{"husky": "9", "typescript": "5"}}{more}}}"#
+            );
+            let mut files = BTreeMap::from([("package.json".to_owned(), package.into_bytes())]);
+            files.extend(lock.map(|lock| ("package-lock.json".to_owned(), lock.as_bytes().to_vec())));
+            let package = package_of(&files);
+            let findings = judge(&files, &package);
+            findings.iter().map(|problem| (problem.severity, problem.message.clone())).collect::<Vec<_>>()
+        };
+        let (error, warning) = (finding::Severity::Error, finding::Severity::Warning);
+        let found = |severity, script, program| {
+            let message =
+                format!("the script `{script}` runs `{program}`, which is only in `devDependencies`");
+            vec![(severity, message)]
+        };
+        let lock = |dev: &str| {
+            format!(r#"{{"packages": {{"node_modules/husky": {{{dev}}}, "node_modules/typescript": {{}}}}}}"#)
+        };
+        assert_eq!(told(r#"prepare": "husky install"#, "", None), found(warning, "prepare", "husky"));
+        assert_eq!(told(r#"postinstall": "echo a && tsc"#, "", None), found(warning, "postinstall", "tsc"));
+        let locked = lock(r#""dev": true"#);
+        assert_eq!(told(r#"prepare": "husky"#, "", Some(&locked)), found(error, "prepare", "husky"));
+        assert_eq!(told(r#"prepare": "husky"#, "", Some(&lock(""))), []);
+        assert_eq!(told(r#"prepare": "husky"#, r#", "dependencies": {"husky": "9"}"#, None), []);
+        for harmless in [r#"prepare": "husky || true"#, r#"test": "husky"#, r#"prepare": "node husky"#] {
+            assert_eq!(told(harmless, "", None), []);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::unpack::unpack;
 use crate::model::archive;
 use crate::model::digest::hex;
 use crate::model::finding::{self, Finding, Result};
+use crate::model::javascript::LIFECYCLE;
 use crate::model::python;
 use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::{Basis, Sources};
@@ -29,9 +30,6 @@ pub const NODE_MODULES: &str = "node_modules";
 
 /// Lines of npm or pip that a finding repeats.
 const LAST_LINES: usize = 15;
-
-/// Scripts of package.json that npm runs when it installs.
-const LIFECYCLE: [&str; 5] = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
 
 /// What was installed, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
