@@ -437,6 +437,46 @@ fn the_environment_is_the_platforms() {
 }
 
 #[test]
+fn a_regular_start_has_the_variables_before_the_interpreter_reads_them() {
+    let files = [("lib/own.js", "module.exports = 'found';\n"), ("lib/own.py", "")];
+    let read = [
+        "(() => { try { return require('own') } catch { return 'missing' } })()",
+        "'found' if importlib.util.find_spec('own') else 'missing'",
+    ];
+    let code = [node(read[0]), format!("import importlib.util\n{}", python(read[1]))];
+    let files = [&files[..], &[("index.js", &code[0]), ("index.py", &code[1])]].concat();
+    let node = every_node(&files).into_iter().map(|node| (node, "NODE_PATH"));
+    let python = every_python(&files).into_iter().map(|python| (python, "PYTHONPATH"));
+    for (mut function, variable) in node.chain(python) {
+        function.variable(variable, "lib");
+        let is_preloaded = function.runtime != "python311";
+        let expected = if is_preloaded { "missing" } else { "found" };
+        assert_eq!(function.body(&[]), expected, "{}", function.runtime);
+        function.tables("memory = '1GB'\ntmpfs-size = '512MB'\n");
+        assert_eq!(function.body(&[]), "found", "{}", function.runtime);
+        function.tables("").variable("X_YCF_NO_RUNTIME_POOL", "1");
+        assert_eq!(function.body(&[]), "found", "{}", function.runtime);
+    }
+}
+
+#[test]
+fn check_does_not_miss_what_a_variable_leads_to() {
+    let code = format!("import own\n{}", python("1"));
+    for mut function in every_python(&[("lib/own.py", ""), ("index.py", &code)]) {
+        function.variable("PYTHONPATH", "lib").variable("X_YCF_NO_RUNTIME_POOL", "1").command(&[]);
+        function.run(&["pack"]).expect(0);
+        let run = function.run(&["check"]).expect(0);
+        assert!(run.stdout.contains("warning[FN0310]") && run.stdout.contains("`PYTHONPATH`"), "{run:?}");
+        function.variable("X_YCF_NO_RUNTIME_POOL", "0");
+        function.run(&["pack"]).expect(0);
+        if function.runtime != "python311" {
+            let run = function.run(&["check"]).expect(1);
+            assert!(run.stdout.contains("error[FN0310]") && run.stdout.contains("FN0225"), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn secrets_are_given_and_what_is_missing_is_named() {
     let tables = "[[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'FIRST'\n\
         [[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'SECOND'\n\
@@ -756,6 +796,45 @@ fn another_python_does_not_judge_newer_syntax_and_compiled_modules() {
             let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(exit);
             assert!(run.stdout.contains(rule), "{}", run.stdout);
         }
+    }
+}
+
+#[test]
+fn what_the_platform_has_installed_is_not_missed() {
+    let node = every_node(&[("index.js", "require('yandex-cloud');\nexports.main = () => 1;\n")]);
+    let python = every_python(&[("index.py", &format!("import yandexcloud\n{}", python("1")))]);
+    let oldest = [("nodejs14", "nodejs16", node), ("python38", "python39", python)];
+    for (has_it, lacks_it, functions) in oldest {
+        for mut function in functions {
+            for (runtime, exit, rule) in [(has_it, 0, "note[FN0318]"), (lacks_it, 1, "error[FN0316]")] {
+                function.runtime = runtime;
+                function.command(&[]);
+                function.run(&["pack"]).expect(0);
+                let interpreter = function.interpreter.to_str().unwrap();
+                let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(exit);
+                assert!(run.stdout.contains(rule), "{}", run.stdout);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_python_entry_point_of_no_use_raises_an_error_of_python() {
+    for (code, expected) in [("", "AttributeError"), ("main = 5\n", "TypeError")] {
+        for function in every_python(&[("index.py", code)]) {
+            let answer = function.fails(&[]);
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body["errorType"], expected, "{body}");
+        }
+    }
+}
+
+#[test]
+fn asynchronous_calls_need_a_version_that_is_set_up_for_them() {
+    for mut function in every_node(&[("index.js", &node("1"))]) {
+        assert_eq!(function.fails(&["--query", "integration=async"])["status"], 400);
+        function.tables("[version.async-invocation]\n");
+        assert_eq!(function.call(&["--query", "integration=async"])["status"], 202);
     }
 }
 

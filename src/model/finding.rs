@@ -235,6 +235,8 @@ rules! {
         "`tmpfs-size` puts /tmp into memory: 512MB to three quarters of `memory`, which is then at least 1GB. Without it /tmp is 512 MB of disk."
     ID_SHAPE "FN0224" "id-shape" Warning Findings
         "The platform's ids have 20 lower-case letters and digits. A name is not an id: `yc vpc network list`, `yc lockbox secret list` and their like show both."
+    ENVIRONMENT_LATE "FN0225" "environment-late" Warning Findings
+        "The interpreter reads this variable when it starts, and the platform starts preloaded runtimes (`fnscaffold runtimes --format json` shows them) before it knows the version's variables. With `X_YCF_NO_RUNTIME_POOL = \"1\"` in `environment`, or with `tmpfs-size`, the runtime starts as a regular one, whose first calls take longer. What the code needs can also be set in the code."
 
     // Entry point and sources.
     ENTRYPOINT_FORMAT "FN0301" "entrypoint-format" Error Findings

@@ -120,6 +120,14 @@ pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &s
     }
 }
 
+/// Whether the platform has the module or package in that runtime without being asked.
+pub fn is_preinstalled(module: &str, runtime: &Runtime) -> bool {
+    match runtime.lang {
+        Lang::Nodejs => javascript::is_preinstalled(module, runtime),
+        Lang::Python => python::is_preinstalled(module, runtime),
+    }
+}
+
 /// Entry points that code without a manifest could mean, the best guess first.
 pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
     match lang {

@@ -26,6 +26,12 @@ pub const CHOICES: &[Choice] = &[
         "a misspelt value is seen at once, not taken for the default",
     ),
     choice(
+        "async-unconfigured",
+        "what `integration=async` does where the version has no `[version.async-invocation]`",
+        "400",
+        "the documentation has asynchronous calls set up when a version is made",
+    ),
+    choice(
         "path-direct",
         "what a path does through `invoke --path`: the function's own address refuses any (400)",
         "`--path` stands for an API gateway with payload format 0.1 and fills `url` and `path`",

@@ -25,6 +25,8 @@ mod syntax;
 mod value;
 mod vendored;
 
+pub use dependencies::is_preinstalled;
+
 use crate::model::finding::Finding;
 use crate::model::javascript::graph::Graph;
 use crate::model::runtime::Runtime;

@@ -96,12 +96,10 @@ class Context:
         return self.deadline_ms - int(time.time() * 1000)
 
 
-class Problem(Exception):
+def problem(kind, error):
     """Why an entry point that was imported cannot be called."""
-
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
+    error.fnscaffold = kind
+    return error
 
 
 class Function:
@@ -134,10 +132,10 @@ class Function:
         __import__(module)
         loaded = sys.modules[module]
         if not hasattr(loaded, name):
-            raise Problem("missing", "module '%s' has no attribute '%s'" % (module, name))
+            raise problem("missing", AttributeError("module '%s' has no attribute '%s'" % (module, name)))
         self.handler = getattr(loaded, name)
         if not callable(self.handler):
-            raise Problem("not-callable", "'%s' in module '%s' is not callable" % (name, module))
+            raise problem("not-callable", TypeError("'%s' in module '%s' is not callable" % (name, module)))
 
     def call(self, message, text):
         try:
@@ -178,7 +176,7 @@ class Function:
             "errorType": type(error).__name__,
             "stackTrace": [self.shown(frame) for frame in traceback.format_tb(trace)],
             "text": self.shown("".join(text)).rstrip("\n"),
-            "problem": getattr(error, "kind", None) if isinstance(error, Problem) else None,
+            "problem": getattr(error, "fnscaffold", None),
         }
 
     @staticmethod

@@ -111,6 +111,7 @@ impl Deployed {
         let start = Start {
             interpreter: &self.interpreter,
             runtime: self.runtime,
+            preloaded: limits::is_preloaded(&self.version, self.runtime),
             entrypoint: &self.version.entrypoint,
             calls_at_once: self.calls_at_once(),
             memory: self.memory,
