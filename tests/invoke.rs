@@ -541,6 +541,18 @@ fn an_answer_that_cannot_be_written_is_told() {
     }
 }
 
+/// Also for root, whom modes alone do not keep from anything.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_code_cannot_be_written_and_tmp_can() {
+    let write = "(path => { try { require('fs').writeFileSync(path, ''); return 'written' } catch (error) { return error.code } })";
+    let paths = "['index.js', 'new.txt', 'data/a.txt', 'data/new.txt', require('os').tmpdir() + '/new.txt']";
+    let files = [("index.js", &*node(&format!("{paths}.map{write}"))), ("data/a.txt", "")];
+    for function in every_node(&files) {
+        assert_eq!(function.body(&[]), json!(["EACCES", "EACCES", "EACCES", "EACCES", "written"]));
+    }
+}
+
 #[test]
 fn relative_paths_start_at_the_code() {
     let code = "exports.main = async () => ({ body: require('fs').readFileSync('data/a.txt', 'utf8') });\n";
