@@ -275,6 +275,8 @@ rules! {
         "The code loads a package in a way that the declared version does not allow on this runtime: node-fetch 3 is an ES module and cannot be loaded with require() before nodejs22."
     LOAD_SKIPPED "FN0318" "load-skipped" Note Findings
         "The entry point could not be imported here because this machine lacks something the cloud would have. The message names it."
+    ENTRYPOINT_NO_RESULT "FN0319" "entrypoint-no-result" Error Findings
+        "A synchronous Node.js handler must return a value: `undefined` is answered with the error `Non-async entry point should provide a result`, also where the work goes on in callbacks. An `async` function may return nothing; a Promise that is returned is waited for."
 
     // Archive and files.
     SECRET "FN0401" "secret" Error Refused

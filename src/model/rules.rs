@@ -175,7 +175,10 @@ pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'sta
         .chain(all().rev())
         .filter(|runtime| {
             judge_entrypoint(sources, runtime, entrypoint).iter().all(|problem| {
-                problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW
+                // No runtime is better than another for a handler that none can call so.
+                let is_of_any = [&finding::ENTRYPOINT_SIGNATURE, &finding::ENTRYPOINT_NO_RESULT];
+                is_of_any.contains(&problem.rule)
+                    || problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW
             })
         })
         .collect();
@@ -331,6 +334,8 @@ mod tests {
             ("exports.handler = () => fetch('x')", "nodejs22"),
             ("exports.handler = () => { a ??= 1; }", "nodejs16"),
             ("export const handler = () => 1", "nodejs22"),
+            ("exports.handler = (event) => { fetch('x') }", "nodejs22"),
+            ("exports.handler = (event, context, callback) => fetch('x').then(callback)", "nodejs22"),
         ] {
             let sources = BTreeMap::from([("index.js".to_owned(), text.as_bytes().to_vec())]);
             assert_eq!(runtime_for(&sources, Lang::Nodejs, "index.handler").id, expected, "{text}");
