@@ -344,11 +344,11 @@ fn a_python_error_has_a_stack_of_strings() {
             let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
             assert_eq!((&body["errorMessage"], &body["errorType"]), (&json!("'no'"), &json!("KeyError")));
             let frames = body["stackTrace"].as_array().unwrap();
-            assert_eq!(frames.len(), 2, "{body}");
-            assert!(
-                frames[0].as_str().unwrap().starts_with("  File \"/function/code/index.py\", line "),
-                "{body}"
-            );
+            assert_eq!(frames.len(), 3, "{body}");
+            let places = ["/function/runtime/bootstrap.py", "/function/code/index.py"];
+            for (frame, place) in frames.iter().zip(places) {
+                assert!(frame.as_str().unwrap().starts_with(&format!("  File \"{place}\", line ")), "{body}");
+            }
         }
     }
 }
