@@ -831,6 +831,27 @@ fn what_the_platform_has_installed_is_not_missed() {
 }
 
 #[test]
+fn dependencies_that_the_platform_has_no_room_for_are_told() {
+    // The file has holes and takes no room here.
+    let write = |bytes: u64| {
+        let script = "const fs = require('fs'); fs.mkdirSync('node_modules', { recursive: true }); \
+                      fs.writeFileSync('node_modules/large', ''); fs.truncateSync('node_modules/large', BYTES)";
+        let script = format!("node -e \"{}\"", script.replace("BYTES", &bytes.to_string()));
+        json!({ "dependencies": {}, "scripts": { "install": script } }).to_string()
+    };
+    for function in every_node(&[("index.js", &node("1"))]).into_iter().take(1) {
+        for (bytes, is_told) in [(700 << 20, false), ((700 << 20) + 1, true)] {
+            function.write("package.json", &write(bytes));
+            function.command(&[]);
+            function.run(&["pack"]).expect(0);
+            let interpreter = function.interpreter.to_str().unwrap();
+            let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(0);
+            assert_eq!(run.stdout.contains("warning[FN0320]"), is_told, "{}", run.stdout);
+        }
+    }
+}
+
+#[test]
 fn a_python_entry_point_of_no_use_raises_an_error_of_python() {
     for (code, expected) in [("", "AttributeError"), ("main = 5\n", "TypeError")] {
         for function in every_python(&[("index.py", code)]) {

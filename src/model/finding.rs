@@ -277,6 +277,8 @@ rules! {
         "The entry point could not be imported here because this machine lacks something the cloud would have. The message names it."
     ENTRYPOINT_NO_RESULT "FN0319" "entrypoint-no-result" Error Findings
         "A synchronous Node.js handler must return a value: `undefined` is answered with the error `Non-async entry point should provide a result`, also where the work goes on in callbacks. An `async` function may return nothing; a Promise that is returned is waited for."
+    BUILD_LIMIT "FN0320" "build-limit" Warning Findings
+        "The platform installs the dependencies when a version is made, within five minutes, with half a processor and 1 GB of memory, of which 700 MB hold what is written. What needs more makes no version. `fnscaffold pack --vendor` installs them here instead; then the limits of the archive count."
 
     // Archive and files.
     SECRET "FN0401" "secret" Error Refused

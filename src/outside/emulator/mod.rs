@@ -51,6 +51,7 @@ pub use vendor::vendor;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
+use crate::model::package::judge_installed_size;
 use crate::model::rules;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::parse_timeout;
@@ -238,7 +239,12 @@ pub fn load(
         progress,
     };
     let function = Function { code: Code::Archive(archive), manifest, runtime, interpreter: &interpreter };
-    match Emulator::new(&function, settings).and_then(|emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
+    let loaded = Emulator::new(&function, settings).and_then(|emulator| {
+        let installed = emulator.deployed.installed_size();
+        findings.extend(judge_installed_size(runtime.lang.dependency_file(), installed));
+        emulator.load(LOAD_LIMIT.max(timeout))
+    });
+    match loaded {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
