@@ -594,7 +594,7 @@ def main(event, context):
         return event + '!'
     return {'body': event.get('body') or 'no body', 'headers': {'X-Own': 'yes'}}
 ";
-    function(root.path(), "func", "python311", "", code);
+    function(root.path(), "func", "python311", "[version.async-invocation]", code);
     let dev = Dev::start(root.path(), &["func"]);
     let post =
         |path: &str, body: &[u8]| request(dev.port, "POST", path, &["Content-Type: application/json"], body);
@@ -622,6 +622,8 @@ def main(event, context):
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
     assert_eq!(post("/", b"still").text(), "still");
+    function(root.path(), "func", "python311", "", code);
+    until("the version without asynchronous calls", || post("/?integration=async", b"plain").status == 400);
 }
 
 #[test]

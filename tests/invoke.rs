@@ -344,11 +344,11 @@ fn a_python_error_has_a_stack_of_strings() {
             let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
             assert_eq!((&body["errorMessage"], &body["errorType"]), (&json!("'no'"), &json!("KeyError")));
             let frames = body["stackTrace"].as_array().unwrap();
-            assert_eq!(frames.len(), 2, "{body}");
-            assert!(
-                frames[0].as_str().unwrap().starts_with("  File \"/function/code/index.py\", line "),
-                "{body}"
-            );
+            assert_eq!(frames.len(), 3, "{body}");
+            let places = ["/function/runtime/bootstrap.py", "/function/code/index.py"];
+            for (frame, place) in frames.iter().zip(places) {
+                assert!(frame.as_str().unwrap().starts_with(&format!("  File \"{place}\", line ")), "{body}");
+            }
         }
     }
 }
@@ -437,6 +437,46 @@ fn the_environment_is_the_platforms() {
 }
 
 #[test]
+fn a_regular_start_has_the_variables_before_the_interpreter_reads_them() {
+    let files = [("lib/own.js", "module.exports = 'found';\n"), ("lib/own.py", "")];
+    let read = [
+        "(() => { try { return require('own') } catch { return 'missing' } })()",
+        "'found' if importlib.util.find_spec('own') else 'missing'",
+    ];
+    let code = [node(read[0]), format!("import importlib.util\n{}", python(read[1]))];
+    let files = [&files[..], &[("index.js", &code[0]), ("index.py", &code[1])]].concat();
+    let node = every_node(&files).into_iter().map(|node| (node, "NODE_PATH"));
+    let python = every_python(&files).into_iter().map(|python| (python, "PYTHONPATH"));
+    for (mut function, variable) in node.chain(python) {
+        function.variable(variable, "lib");
+        let is_preloaded = function.runtime != "python311";
+        let expected = if is_preloaded { "missing" } else { "found" };
+        assert_eq!(function.body(&[]), expected, "{}", function.runtime);
+        function.tables("memory = '1GB'\ntmpfs-size = '512MB'\n");
+        assert_eq!(function.body(&[]), "found", "{}", function.runtime);
+        function.tables("").variable("X_YCF_NO_RUNTIME_POOL", "1");
+        assert_eq!(function.body(&[]), "found", "{}", function.runtime);
+    }
+}
+
+#[test]
+fn check_does_not_miss_what_a_variable_leads_to() {
+    let code = format!("import own\n{}", python("1"));
+    for mut function in every_python(&[("lib/own.py", ""), ("index.py", &code)]) {
+        function.variable("PYTHONPATH", "lib").variable("X_YCF_NO_RUNTIME_POOL", "1").command(&[]);
+        function.run(&["pack"]).expect(0);
+        let run = function.run(&["check"]).expect(0);
+        assert!(run.stdout.contains("warning[FN0310]") && run.stdout.contains("`PYTHONPATH`"), "{run:?}");
+        function.variable("X_YCF_NO_RUNTIME_POOL", "0");
+        function.run(&["pack"]).expect(0);
+        if function.runtime != "python311" {
+            let run = function.run(&["check"]).expect(1);
+            assert!(run.stdout.contains("error[FN0310]") && run.stdout.contains("FN0225"), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn secrets_are_given_and_what_is_missing_is_named() {
     let tables = "[[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'FIRST'\n\
         [[version.secrets]]\nid = 'e6q'\nkey = 'k'\nenvironment-variable = 'SECOND'\n\
@@ -509,6 +549,18 @@ fn an_answer_that_cannot_be_written_is_told() {
         let ended = function.command(&["invoke"]).stdout(full).output().unwrap();
         assert_eq!(ended.status.code(), Some(3));
         assert!(String::from_utf8_lossy(&ended.stderr).contains("could not write standard output"));
+    }
+}
+
+/// Also for root, whom modes alone do not keep from anything.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_code_cannot_be_written_and_tmp_can() {
+    let write = "(path => { try { require('fs').writeFileSync(path, ''); return 'written' } catch (error) { return error.code } })";
+    let paths = "['index.js', 'new.txt', 'data/a.txt', 'data/new.txt', require('os').tmpdir() + '/new.txt']";
+    let files = [("index.js", &*node(&format!("{paths}.map{write}"))), ("data/a.txt", "")];
+    for function in every_node(&files) {
+        assert_eq!(function.body(&[]), json!(["EACCES", "EACCES", "EACCES", "EACCES", "written"]));
     }
 }
 
@@ -767,6 +819,66 @@ fn another_python_does_not_judge_newer_syntax_and_compiled_modules() {
             let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(exit);
             assert!(run.stdout.contains(rule), "{}", run.stdout);
         }
+    }
+}
+
+#[test]
+fn what_the_platform_has_installed_is_not_missed() {
+    let node = every_node(&[("index.js", "require('yandex-cloud');\nexports.main = () => 1;\n")]);
+    let python = every_python(&[("index.py", &format!("import yandexcloud\n{}", python("1")))]);
+    let oldest = [("nodejs14", "nodejs16", node), ("python38", "python39", python)];
+    for (has_it, lacks_it, functions) in oldest {
+        for mut function in functions {
+            for (runtime, exit, rule) in [(has_it, 0, "note[FN0318]"), (lacks_it, 1, "error[FN0316]")] {
+                function.runtime = runtime;
+                function.command(&[]);
+                function.run(&["pack"]).expect(0);
+                let interpreter = function.interpreter.to_str().unwrap();
+                let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(exit);
+                assert!(run.stdout.contains(rule), "{}", run.stdout);
+            }
+        }
+    }
+}
+
+#[test]
+fn dependencies_that_the_platform_has_no_room_for_are_told() {
+    // The file has holes and takes no room here.
+    let write = |bytes: u64| {
+        let script = "const fs = require('fs'); fs.mkdirSync('node_modules', { recursive: true }); \
+                      fs.writeFileSync('node_modules/large', ''); fs.truncateSync('node_modules/large', BYTES)";
+        let script = format!("node -e \"{}\"", script.replace("BYTES", &bytes.to_string()));
+        json!({ "dependencies": {}, "scripts": { "install": script } }).to_string()
+    };
+    for function in every_node(&[("index.js", &node("1"))]).into_iter().take(1) {
+        for (bytes, is_told) in [(700 << 20, false), ((700 << 20) + 1, true)] {
+            function.write("package.json", &write(bytes));
+            function.command(&[]);
+            function.run(&["pack"]).expect(0);
+            let interpreter = function.interpreter.to_str().unwrap();
+            let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(0);
+            assert_eq!(run.stdout.contains("warning[FN0320]"), is_told, "{}", run.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_python_entry_point_of_no_use_raises_an_error_of_python() {
+    for (code, expected) in [("", "AttributeError"), ("main = 5\n", "TypeError")] {
+        for function in every_python(&[("index.py", code)]) {
+            let answer = function.fails(&[]);
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body["errorType"], expected, "{body}");
+        }
+    }
+}
+
+#[test]
+fn asynchronous_calls_need_a_version_that_is_set_up_for_them() {
+    for mut function in every_node(&[("index.js", &node("1"))]) {
+        assert_eq!(function.fails(&["--query", "integration=async"])["status"], 400);
+        function.tables("[version.async-invocation]\n");
+        assert_eq!(function.call(&["--query", "integration=async"])["status"], 202);
     }
 }
 

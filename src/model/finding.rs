@@ -235,6 +235,8 @@ rules! {
         "`tmpfs-size` puts /tmp into memory: 512MB to three quarters of `memory`, which is then at least 1GB. Without it /tmp is 512 MB of disk."
     ID_SHAPE "FN0224" "id-shape" Warning Findings
         "The platform's ids have 20 lower-case letters and digits. A name is not an id: `yc vpc network list`, `yc lockbox secret list` and their like show both."
+    ENVIRONMENT_LATE "FN0225" "environment-late" Warning Findings
+        "The interpreter reads this variable when it starts, and the platform starts preloaded runtimes (`fnscaffold runtimes --format json` shows them) before it knows the version's variables. With `X_YCF_NO_RUNTIME_POOL = \"1\"` in `environment`, or with `tmpfs-size`, the runtime starts as a regular one, whose first calls take longer. What the code needs can also be set in the code."
 
     // Entry point and sources.
     ENTRYPOINT_FORMAT "FN0301" "entrypoint-format" Error Findings
@@ -273,6 +275,10 @@ rules! {
         "The code loads a package in a way that the declared version does not allow on this runtime: node-fetch 3 is an ES module and cannot be loaded with require() before nodejs22."
     LOAD_SKIPPED "FN0318" "load-skipped" Note Findings
         "The entry point could not be imported here because this machine lacks something the cloud would have. The message names it."
+    ENTRYPOINT_NO_RESULT "FN0319" "entrypoint-no-result" Error Findings
+        "A synchronous Node.js handler must return a value: `undefined` is answered with the error `Non-async entry point should provide a result`, also where the work goes on in callbacks. An `async` function may return nothing; a Promise that is returned is waited for."
+    BUILD_LIMIT "FN0320" "build-limit" Warning Findings
+        "The platform installs the dependencies when a version is made, within five minutes, with half a processor and 1 GB of memory, of which 700 MB hold what is written. What needs more makes no version. `fnscaffold pack --vendor` installs them here instead; then the limits of the archive count."
 
     // Archive and files.
     SECRET "FN0401" "secret" Error Refused

@@ -48,6 +48,13 @@ pub fn judge_options(version: &Version) -> Vec<Judgement> {
     {
         add("tmpfs-size", problem);
     }
+    if let Some(runtime) = Runtime::find(&version.runtime).filter(|runtime| is_preloaded(version, runtime)) {
+        for variable in version.environment.keys() {
+            if let Some(problem) = judge_late_variable(variable, runtime) {
+                add(&format!("environment.{variable}"), problem);
+            }
+        }
+    }
     for (name, id) in &version.named_service_accounts {
         if let Err(problem) = check_service_account(id) {
             add(&format!("named-service-accounts.{name}"), problem);
@@ -78,6 +85,47 @@ pub fn calls_at_once(version: &Version, lang: Lang) -> u32 {
         Lang::Python => 1,
     };
     version.concurrency.map_or(1, |calls| calls.clamp(1, most)) as u32
+}
+
+/// Whether the interpreter may be running before the version's variables are known. Sources: the vendor's
+/// pages functions/concepts/runtime/preload-runtime and functions/concepts/runtime/environment-variables.
+pub fn is_preloaded(version: &Version, runtime: &Runtime) -> bool {
+    let starts_regularly = version.tmpfs_size.is_some()
+        || version.environment.get("X_YCF_NO_RUNTIME_POOL").is_some_and(|value| value == "1")
+        || ["LD_PRELOAD", "LD_LIBRARY_PATH"].iter().any(|name| version.environment.contains_key(*name));
+    runtime.preloaded && !starts_regularly
+}
+
+/// The variable that leads the interpreter to modules in more places, where the version has it in time.
+pub fn search_path(version: &Version, runtime: &Runtime) -> Option<&'static str> {
+    let name = match runtime.lang {
+        Lang::Nodejs => "NODE_PATH",
+        Lang::Python => "PYTHONPATH",
+    };
+    (version.environment.contains_key(name) && !is_preloaded(version, runtime)).then_some(name)
+}
+
+/// Whether the interpreter heeds the variable only when it starts. Sources: `node --help` and
+/// `python --help-env`.
+fn is_read_at_start(variable: &str, lang: Lang) -> bool {
+    match lang {
+        Lang::Nodejs => {
+            ["NODE_DEBUG", "NODE_EXTRA_CA_CERTS", "NODE_NO_WARNINGS", "NODE_OPTIONS", "NODE_PATH"]
+                .contains(&variable)
+        }
+        Lang::Python => {
+            variable.starts_with("PYTHON") && !["PYTHONASYNCIODEBUG", "PYTHONBREAKPOINT"].contains(&variable)
+        }
+    }
+}
+
+fn judge_late_variable(variable: &str, runtime: &Runtime) -> Option<Box<Finding>> {
+    is_read_at_start(variable, runtime.lang).then(|| {
+        finding::ENVIRONMENT_LATE
+            .finding(format!("the variable `{variable}` may have no effect on {}", runtime.id))
+            .why("the runtime is preloaded: its interpreter has started before it gets the version's variables")
+            .fix("add `X_YCF_NO_RUNTIME_POOL = \"1\"` to `environment`, which makes it start as a regular one")
+    })
 }
 
 fn judge_concurrency(calls: i64, runtime: &str) -> Option<Box<Finding>> {
@@ -356,6 +404,54 @@ mod tests {
             let lang = Runtime::find(runtime).unwrap().lang;
             let all = i64::from(calls_at_once(&version, lang));
             assert!(if good { all == calls.max(1) } else { (1..=16).contains(&all) }, "{runtime} {calls}");
+        }
+    }
+
+    #[test]
+    fn what_an_interpreter_reads_when_it_starts_comes_too_late_for_a_preloaded_one() {
+        for (runtime, variables, late) in [
+            ("nodejs22", &[("NODE_OPTIONS", "")][..], true),
+            ("nodejs22", &[("NODE_EXTRA_CA_CERTS", ""), ("X_YCF_NO_RUNTIME_POOL", "1")], false),
+            ("nodejs22", &[("NODE_EXTRA_CA_CERTS", ""), ("X_YCF_NO_RUNTIME_POOL", "0")], true),
+            ("nodejs22", &[("NODE_OPTIONS", ""), ("LD_PRELOAD", "")], false),
+            ("nodejs14", &[("NODE_OPTIONS", "")], false),
+            ("nodejs22", &[("NODE_ENV", "")], false),
+            ("nodejs22", &[("PYTHONPATH", "")], false),
+            ("python312", &[("PYTHONHASHSEED", "")], true),
+            ("python312", &[("PYTHONHASHSEED", ""), ("LD_LIBRARY_PATH", "")], false),
+            ("python312", &[("PYTHONASYNCIODEBUG", "")], false),
+            ("python311", &[("PYTHONHASHSEED", "")], false),
+        ] {
+            let set = |version: &mut Version| {
+                version.runtime = runtime.to_owned();
+                let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+                version.environment = variables.collect();
+            };
+            let expected =
+                if late { one(&format!("environment.{}", variables[0].0), "FN0225") } else { vec![] };
+            assert_eq!(judged(set), expected, "{runtime} {variables:?}");
+            let in_memory = judged(|version| {
+                set(version);
+                version.memory = "1GB".to_owned();
+                version.tmpfs_size = Some("512MB".to_owned());
+            });
+            assert_eq!(in_memory, [], "{runtime} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn modules_are_looked_for_where_a_variable_leads_in_time() {
+        for (runtime, variable, leads) in [
+            ("nodejs14", "NODE_PATH", true),
+            ("nodejs14", "PYTHONPATH", false),
+            ("nodejs22", "NODE_PATH", false),
+            ("python311", "PYTHONPATH", true),
+            ("python312", "PYTHONPATH", false),
+        ] {
+            let mut version = Version::new(runtime, "index.main");
+            version.environment.insert(variable.to_owned(), "lib".to_owned());
+            let found = search_path(&version, Runtime::find(runtime).unwrap());
+            assert_eq!(found, leads.then_some(variable), "{runtime}");
         }
     }
 

@@ -141,6 +141,20 @@ pub fn judge_unpacked_size(bytes: u64) -> Option<Box<Finding>> {
     })
 }
 
+/// Bytes that a build of the platform has room for: Yandex Cloud's documentation, Cloud Functions, "Quotas and
+/// limits".
+const BUILD_ROOM: u64 = 700 << 20;
+
+/// The finding for dependencies that the platform is to install.
+pub fn judge_installed_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
+    (bytes > BUILD_ROOM).then(|| {
+        finding::BUILD_LIMIT
+            .finding(format!("the dependencies have {bytes} bytes, the platform's build has room for {BUILD_ROOM}"))
+            .fix("name fewer or smaller ones, or install what the function needs here: `fnscaffold pack --vendor`")
+            .at(file)
+    })
+}
+
 /// The finding for an archive that cannot be uploaded, or not directly.
 pub fn judge_archive_size(file: &str, bytes: u64) -> Option<Box<Finding>> {
     if bytes > archive::ARCHIVE_LIMIT {

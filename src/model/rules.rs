@@ -120,6 +120,14 @@ pub fn judge_entrypoint(sources: &dyn Sources, runtime: &Runtime, entrypoint: &s
     }
 }
 
+/// Whether the platform has the module or package in that runtime without being asked.
+pub fn is_preinstalled(module: &str, runtime: &Runtime) -> bool {
+    match runtime.lang {
+        Lang::Nodejs => javascript::is_preinstalled(module, runtime),
+        Lang::Python => python::is_preinstalled(module, runtime),
+    }
+}
+
 /// Entry points that code without a manifest could mean, the best guess first.
 pub fn handlers(sources: &dyn Sources, lang: Lang) -> Vec<String> {
     match lang {
@@ -167,7 +175,10 @@ pub fn runtime_for(sources: &dyn Sources, lang: Lang, entrypoint: &str) -> &'sta
         .chain(all().rev())
         .filter(|runtime| {
             judge_entrypoint(sources, runtime, entrypoint).iter().all(|problem| {
-                problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW
+                // No runtime is better than another for a handler that none can call so.
+                let is_of_any = [&finding::ENTRYPOINT_SIGNATURE, &finding::ENTRYPOINT_NO_RESULT];
+                is_of_any.contains(&problem.rule)
+                    || problem.severity != Severity::Error && problem.rule != &finding::SYNTAX_TOO_NEW
             })
         })
         .collect();
@@ -323,6 +334,8 @@ mod tests {
             ("exports.handler = () => fetch('x')", "nodejs22"),
             ("exports.handler = () => { a ??= 1; }", "nodejs16"),
             ("export const handler = () => 1", "nodejs22"),
+            ("exports.handler = (event) => { fetch('x') }", "nodejs22"),
+            ("exports.handler = (event, context, callback) => fetch('x').then(callback)", "nodejs22"),
         ] {
             let sources = BTreeMap::from([("index.js".to_owned(), text.as_bytes().to_vec())]);
             assert_eq!(runtime_for(&sources, Lang::Nodejs, "index.handler").id, expected, "{text}");

@@ -4,7 +4,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::model::archive::{Archive, Comparing, Level};
-use crate::model::finding::{self, Finding, Result};
+use crate::model::finding::{self, Finding, Result, Severity};
+use crate::model::limits;
 use crate::model::manifest::{self, Manifest};
 use crate::model::package;
 use crate::model::package::DIST;
@@ -70,7 +71,6 @@ impl Judging<'_> {
         sources: Vec<SourceFile>,
     ) -> Result<Vec<Box<Finding>>> {
         let mut findings = Vec::new();
-        let entrypoint = &manifest.version.entrypoint;
         let name = runtime.lang.archive_name();
         let path = format!("{DIST}/{name}");
         let place = self.directory.join(&path);
@@ -90,7 +90,7 @@ impl Judging<'_> {
         let Some(file) = standing else {
             let missing = finding::ARCHIVE_MISSING.finding(format!("`{path}` does not exist"));
             findings.push(missing.fix("write it with `fnscaffold pack`").at(path));
-            findings.extend(rules::judge_code(&Files::from(&*sources), runtime, entrypoint));
+            findings.extend(judge_code(&Files::from(&*sources), runtime, manifest));
             return Ok(findings);
         };
         // They may be 100,000, and the archive says the same.
@@ -130,13 +130,25 @@ impl Judging<'_> {
         if let Ok(spec) = VersionSpec::of(manifest, record) {
             findings.extend(judge_version(self.directory, &spec)?);
         }
-        let mut judged = rules::judge_code(&archive, runtime, entrypoint);
+        let mut judged = judge_code(&archive, runtime, manifest);
         if let Some(load) = &self.load {
             load.judge(manifest, runtime, &archive, &mut judged)?;
         }
         findings.append(&mut judged);
         Ok(findings)
     }
+}
+
+fn judge_code(files: &dyn Sources, runtime: &Runtime, manifest: &Manifest) -> Vec<Box<Finding>> {
+    let mut findings = rules::judge_code(files, runtime, &manifest.version.entrypoint);
+    if let Some(variable) = limits::search_path(&manifest.version, runtime) {
+        for problem in findings.iter_mut().filter(|finding| finding.rule == &finding::DEPENDENCY_UNDECLARED) {
+            problem.severity = problem.severity.min(Severity::Warning);
+            let why = problem.why.take().map(|why| why + "\n").unwrap_or_default();
+            problem.why = Some(format!("{why}where the variable `{variable}` leads was not looked"));
+        }
+    }
+    findings
 }
 
 /// What stands in `dist/version.json` against what `spec` would write there.

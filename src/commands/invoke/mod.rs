@@ -16,11 +16,11 @@ use crate::commands::running::RunArgs;
 use crate::model::archive::{self, Archive};
 use crate::model::event::choices::CHOICES;
 use crate::model::event::expect::Expectation;
-use crate::model::event::http::Call as Payload;
+use crate::model::event::http::{Call as Payload, judge_integration};
 use crate::model::event::redact::Redactor;
 use crate::model::event::response::{Answer, Origin, Outcome, respond};
 use crate::model::finding::{self, Exit, Finding, Result, Severity};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, Version};
 use crate::model::package::DIST;
 use crate::model::rules;
 use crate::model::runtime::Runtime;
@@ -117,10 +117,9 @@ impl Invoke {
         let function = Function { code, manifest: &manifest, runtime, interpreter: &interpreter };
         let emulator = Emulator::new(&function, settings)?;
         explain(terminal, &emulator);
-        let memory = parse_memory(&manifest.version.memory)? >> 20;
         let mut done = Vec::new();
         for _ in 0..self.repeat {
-            done.push(self.call(context, &emulator, &speech, &redactor, &expectations, memory)?);
+            done.push(self.call(context, &emulator, &speech, &redactor, &expectations, &manifest.version)?);
             if let (1, Some(way)) = (done.len(), emulator.way()) {
                 terminal.detail(&way);
             }
@@ -136,7 +135,7 @@ impl Invoke {
         speech: &speech::Speech,
         redactor: &Redactor,
         expectations: &[Expectation],
-        memory: u64,
+        version: &Version,
     ) -> Result<Done> {
         let (request_id, trace_id) = (clock::request_id(), clock::request_id());
         let origin = Origin {
@@ -144,7 +143,12 @@ impl Invoke {
             version_id: VERSION_ID.to_owned(),
             request_id: request_id.clone(),
         };
-        let payload = match self.request.payload(context, &request_id, &trace_id)? {
+        let setup = version.async_invocation.as_ref();
+        let payload = self
+            .request
+            .payload(context, &request_id, &trace_id)?
+            .and_then(|payload| judge_integration(payload.integration, setup, &request_id).map(|()| payload));
+        let payload = match payload {
             Ok(payload) => payload,
             // The platform answers without calling the function.
             Err(response) => {
@@ -185,7 +189,7 @@ impl Invoke {
             initialisation: called.initialisation,
             peak_memory: called.peak_memory,
         };
-        speech.end(&done, memory);
+        speech.end(&done, parse_memory(&version.memory)? >> 20);
         speech.answer(&done)?;
         Ok(done)
     }

@@ -20,7 +20,7 @@ pub struct RequestArgs {
     /// The handler's first argument, as JSON; without httpMethod it is a trigger's; - is standard input
     #[arg(long, value_name = "FILE", env = "FNSCAFFOLD_EVENT", hide_env = true)]
     event: Option<PathBuf>,
-    /// An event as the platform makes it: http, gateway, timer, ymq, ys3, yds, iot, logging, registry, budget, mail
+    /// An event as the platform makes it: http, gateway, timer, ymq, ys3, yds, iot, logging, registry, budget, mail, telegram
     #[arg(long, value_name = "NAME", env = "FNSCAFFOLD_EVENT_TEMPLATE", hide_env = true)]
     event_template: Option<String>,
     /// Change a value of the event template: messages.0.details.payload=text; may be repeated

@@ -26,6 +26,12 @@ pub const CHOICES: &[Choice] = &[
         "a misspelt value is seen at once, not taken for the default",
     ),
     choice(
+        "async-unconfigured",
+        "what `integration=async` does where the version has no `[version.async-invocation]`",
+        "400",
+        "the documentation has asynchronous calls set up when a version is made",
+    ),
+    choice(
         "path-direct",
         "what a path does through `invoke --path`: the function's own address refuses any (400)",
         "`--path` stands for an API gateway with payload format 0.1 and fills `url` and `path`",
@@ -206,6 +212,12 @@ pub const CHOICES: &[Choice] = &[
         "no body, the platform's headers",
         "the status is documented, and the result is not returned",
     ),
+    choice(
+        "async-afterwards",
+        "when a failed asynchronous call is repeated, and what a queue gets of its result",
+        "it is called once, and no queue gets anything",
+        "the log shows what became of it; queues are in the cloud",
+    ),
     // Round the call.
     choice(
         "token-absent-python",
@@ -223,7 +235,7 @@ pub const CHOICES: &[Choice] = &[
         "metadata-tree",
         "what the metadata service has inside a function beside the token",
         "`/`, `/computeMetadata/v1/`, `instance/`, `service-accounts/` and `default/` with a made-up `email` \
-         and no `scopes`; anything else is 404",
+         and no `scopes`; anything else, the AWS form too, is 404",
         "virtual machines are documented to have this tree, and google-auth asks for the account before its \
          token; code that needs only the token should ask only for it",
     ),

@@ -131,6 +131,13 @@ pub const FIXTURES: &[Fixture] = &[
         make: mail,
         open: &[],
     },
+    Fixture {
+        name: "telegram",
+        about: "a text that someone sent to a Telegram bot",
+        integration: Integration::Raw,
+        make: telegram,
+        open: &["message", "message.from", "message.chat"],
+    },
 ];
 
 /// # Errors
@@ -369,6 +376,21 @@ fn mail(moment: &Moment) -> Value {
     })
 }
 
+/// An update as the Bot API has it, nothing round it.
+fn telegram(moment: &Moment) -> Value {
+    let (person, name) = (100_000_001, "Example");
+    json!({
+        "update_id": 100_000_000,
+        "message": {
+            "message_id": 1,
+            "from": { "id": person, "is_bot": false, "first_name": name, "language_code": "en" },
+            "chat": { "id": person, "first_name": name, "type": "private" },
+            "date": moment.epoch_seconds,
+            "text": "hello world",
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -446,6 +468,8 @@ mod tests {
             ("registry", "/messages/0/details/tag", json!("latest")),
             ("budget", "/messages/0/threshold_type", json!("amount")),
             ("mail", "/messages/0/headers/2/values/0", json!("example")),
+            ("telegram", "/message/text", json!("hello world")),
+            ("telegram", "/message/date", json!(1_577_370_127)),
         ] {
             assert_eq!(event(name).pointer(pointer), Some(&expected), "{name} {pointer}");
         }
@@ -454,7 +478,8 @@ mod tests {
     #[test]
     fn triggers_call_with_the_event_as_a_raw_body() {
         for fixture in FIXTURES {
-            let is_trigger = event(fixture.name).get("messages").is_some();
+            let event = event(fixture.name);
+            let is_trigger = event.get("messages").is_some() || event.get("update_id").is_some();
             assert_eq!(fixture.integration == Integration::Raw, is_trigger, "{}", fixture.name);
         }
     }

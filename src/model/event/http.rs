@@ -13,6 +13,7 @@ use crate::model::calendar;
 use crate::model::event::integration::Integration;
 use crate::model::event::response::Response;
 use crate::model::event::{PAYLOAD_LIMIT, headers};
+use crate::model::options::AsyncInvocation;
 
 /// The host that functions are called at, when nobody names another.
 pub const HOST: &str = "functions.yandexcloud.net";
@@ -80,6 +81,21 @@ pub fn judge_size(payload: &[u8], request_id: &str) -> Result<(), Response> {
     }
     let message = format!("the request's JSON structure is larger than {PAYLOAD_LIMIT} bytes");
     Err(Response::refusal(413, &message, request_id))
+}
+
+/// # Errors
+/// The platform's answer to an asynchronous call of a version that is not set up for it: 400.
+// choice `async-unconfigured`
+pub fn judge_integration(
+    integration: Integration,
+    setup: Option<&AsyncInvocation>,
+    request_id: &str,
+) -> Result<(), Response> {
+    if integration != Integration::Async || setup.is_some() {
+        return Ok(());
+    }
+    let message = "the version has no [version.async-invocation], which sets up asynchronous calls";
+    Err(Response::refusal(400, message, request_id))
 }
 
 impl Request {

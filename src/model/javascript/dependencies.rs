@@ -23,6 +23,11 @@ const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
 /// npm installs peer dependencies since its version 7, which came with Node.js 15.
 const PEERS_SINCE: (u32, u32) = (15, 0);
 
+/// Whether the platform has the package in that runtime without being asked.
+pub fn is_preinstalled(name: &str, runtime: &Runtime) -> bool {
+    name == PREINSTALLED && runtime.version() < PREINSTALLED_UNTIL
+}
+
 pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
     let package = match npm::package(graph.sources) {
         Ok(package) => package,
@@ -197,8 +202,7 @@ impl<'j> Judge<'j> {
         let there = resolve::vendored(self.graph.sources, name, path);
         let vendored = there.clone().filter(|directory| self.stays(name, directory));
         let declared = self.declared(name);
-        let preinstalled = name == PREINSTALLED && self.runtime.version() < PREINSTALLED_UNTIL;
-        if vendored.is_some() || declared || preinstalled || self.is_itself(name) {
+        if vendored.is_some() || declared || is_preinstalled(name, self.runtime) || self.is_itself(name) {
             if let (None, Some(directory)) = (self.package, &vendored)
                 && import.specifier == name
                 && let Some(problem) = vendored::headless(self.graph.sources, name, directory)

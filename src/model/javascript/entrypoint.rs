@@ -13,7 +13,7 @@ use crate::model::javascript::module::Module;
 use crate::model::javascript::parse::Trouble;
 use crate::model::javascript::resolve;
 use crate::model::javascript::survey::GLOBALS_SINCE;
-use crate::model::javascript::value::{Kind, Signature, Value};
+use crate::model::javascript::value::{Kind, Parameter, Signature, Value};
 use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
 
@@ -155,7 +155,10 @@ fn judge_value(place: &Place, value: &Value, entry: Entry<'_>) -> Option<Problem
 }
 
 fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option<Problem> {
-    let third = signature.third.as_ref()?;
+    let needless = |third: &&Parameter| third.used || !signature.gives_nothing;
+    let Some(third) = signature.third.as_ref().filter(needless) else {
+        return signature.gives_nothing.then(|| gives_nothing(place, export));
+    };
     let name = &third.name;
     let mut problem = finding::ENTRYPOINT_SIGNATURE
         .finding(format!("`{export}` takes a third parameter, `{name}`"))
@@ -169,6 +172,15 @@ fn judge_signature(place: &Place, signature: &Signature, export: &str) -> Option
         problem = problem.fix(format!("remove `{name}`"));
     }
     Some(problem)
+}
+
+fn gives_nothing(place: &Place, export: &str) -> Problem {
+    finding::ENTRYPOINT_NO_RESULT
+        .finding(format!("`{export}` returns nothing, and is not `async`"))
+        .why("the platform answers an error to every call whose handler gives neither a value nor a Promise")
+        .fix("make it an `async` function, or return the response or a Promise of it")
+        .at(&place.path)
+        .line(place.line)
 }
 
 fn unknown(path: &str, entry: Entry<'_>, why: String) -> Problem {

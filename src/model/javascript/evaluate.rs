@@ -72,13 +72,19 @@ impl<'b, 'l> Evaluator<'b, 'l> {
                 let returned = function.body.as_ref().and_then(|body| effect::only_return(&body.statements));
                 returned.map_or_else(Value::unknown, |e| self.value(e))
             }
-            Source::Function(function) => self.function(function.span, &function.params, || {
-                usage_in(&function.params, |usage| {
-                    if let Some(body) = &function.body {
-                        usage.visit_function_body(body);
-                    }
+            Source::Function(function) => {
+                let is_used = || {
+                    usage_in(&function.params, |usage| {
+                        if let Some(body) = &function.body {
+                            usage.visit_function_body(body);
+                        }
+                    })
+                };
+                let waits = function.r#async || function.generator;
+                self.function(function.span, &function.params, is_used, || {
+                    !waits && function.body.as_ref().is_some_and(|body| gives_nothing(body))
                 })
-            }),
+            }
             Source::Class(class) => self.class(class),
             Source::Member(object, name) => self.value(object).member(name),
             Source::Import { specifier, name } => {
@@ -129,9 +135,14 @@ impl<'b, 'l> Evaluator<'b, 'l> {
     fn evaluate(&self, expression: &Expression<'_>) -> Value {
         match expression {
             Expression::FunctionExpression(function) => self.source(&Source::Function(function)),
-            Expression::ArrowFunctionExpression(arrow) => self.function(arrow.span, &arrow.params, || {
-                usage_in(&arrow.params, |usage| usage.visit_arrow_function_body(&arrow.body))
-            }),
+            Expression::ArrowFunctionExpression(arrow) => {
+                let is_used =
+                    || usage_in(&arrow.params, |usage| usage.visit_arrow_function_body(&arrow.body));
+                self.function(arrow.span, &arrow.params, is_used, || match &arrow.body {
+                    ArrowFunctionBody::FunctionBody(body) => !arrow.r#async && gives_nothing(body),
+                    _ => false,
+                })
+            }
             Expression::ClassExpression(class) => self.class(class),
             Expression::Identifier(id) => self.identifier(id.name.as_str()),
             Expression::ObjectExpression(object) => self.object(object),
@@ -320,16 +331,20 @@ impl<'b, 'l> Evaluator<'b, 'l> {
         self.value(member.object()).member(name)
     }
 
-    fn function(&self, span: Span, parameters: &FormalParameters<'_>, is_used: impl Fn() -> bool) -> Value {
-        let names_event = names_event(parameters);
-        let third = parameters.items.get(2).filter(|third| third.initializer.is_none());
-        let Some(third) = third else {
-            return Value::new(Kind::Function(Signature { names_event, third: None }));
-        };
+    fn function(
+        &self,
+        span: Span,
+        parameters: &FormalParameters<'_>,
+        is_used: impl Fn() -> bool,
+        gives_nothing: impl Fn() -> bool,
+    ) -> Value {
         let signature = self.signatures.borrow().get(&span.start).cloned().unwrap_or_else(|| {
-            let name = third.pattern.get_identifier_name().map_or("{…}", |name| name.as_str()).to_owned();
-            let line = self.lines.line(third.span.start);
-            Signature { names_event, third: Some(Parameter { name, used: is_used(), line }) }
+            let third = parameters.items.get(2).filter(|third| third.initializer.is_none());
+            let third = third.map(|third| {
+                let name = third.pattern.get_identifier_name().map_or("{…}", |name| name.as_str()).to_owned();
+                Parameter { name, used: is_used(), line: self.lines.line(third.span.start) }
+            });
+            Signature { names_event: names_event(parameters), third, gives_nothing: gives_nothing() }
         });
         self.signatures.borrow_mut().insert(span.start, signature.clone());
         Value::new(Kind::Function(signature))
@@ -367,6 +382,39 @@ fn usage_in(parameters: &FormalParameters<'_>, visit: impl FnOnce(&mut Usage)) -
     let mut usage = Usage { names: names.collect(), found };
     visit(&mut usage);
     usage.found
+}
+
+/// Whether a body has no statement of its own that returns or throws anything.
+fn gives_nothing(body: &FunctionBody<'_>) -> bool {
+    let mut results = Results { depth: 0, found: false };
+    results.visit_function_body(body);
+    !results.found
+}
+
+struct Results {
+    /// Functions inside: what stands in them is theirs.
+    depth: usize,
+    found: bool,
+}
+
+const fn is_function(kind: &AstKind<'_>) -> bool {
+    matches!(kind, AstKind::Function(_) | AstKind::ArrowFunctionExpression(_))
+}
+
+impl<'b> VisitJs<'b> for Results {
+    fn enter_node(&mut self, kind: AstKind<'b>) {
+        self.depth += usize::from(is_function(&kind));
+        self.found |= self.depth == 0
+            && match kind {
+                AstKind::ReturnStatement(statement) => statement.argument.is_some(),
+                AstKind::ThrowStatement(_) => true,
+                _ => false,
+            };
+    }
+
+    fn leave_node(&mut self, kind: AstKind<'b>) {
+        self.depth -= usize::from(is_function(&kind));
+    }
 }
 
 struct Usage {

@@ -26,6 +26,7 @@ mod syntax;
 mod value;
 mod vendored;
 
+pub use dependencies::is_preinstalled;
 pub use npm::LIFECYCLE;
 
 use crate::model::finding::Finding;

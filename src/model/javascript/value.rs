@@ -36,6 +36,8 @@ pub struct Signature {
     /// Its parameters have the names of an event, and of a context where it takes one.
     pub names_event: bool,
     pub third: Option<Parameter>,
+    /// It is synchronous, and no statement of it gives a value or throws one.
+    pub gives_nothing: bool,
 }
 
 /// A third parameter without a default.
@@ -117,7 +119,11 @@ impl Value {
     /// This value or the other one, nobody knows which.
     pub fn or(self, other: Self) -> Self {
         match (&self.kind, &other.kind) {
-            (Kind::Function(_), Kind::Function(_)) => other,
+            (Kind::Function(one), Kind::Function(another)) => {
+                let gives_nothing = one.gives_nothing && another.gives_nothing;
+                let signature = Signature { gives_nothing, ..another.clone() };
+                Self { kind: Kind::Function(signature), ..other }
+            }
             (Kind::Class, Kind::Class) | (Kind::Data(_), Kind::Data(_)) => self,
             (Kind::Object, Kind::Object) => {
                 let mut both = Self::object();

@@ -36,6 +36,12 @@ const HARMLESS: [&str; 10] = [
     "winreg",
 ];
 
+/// Whether the platform has the module in that runtime without being asked.
+pub fn is_preinstalled(module: &str, runtime: &Runtime) -> bool {
+    let (_, minor) = runtime.version();
+    minor <= 8 && PREINSTALLED.iter().any(|distribution| brings(distribution, module))
+}
+
 /// Findings about dependencies: requirements.txt parses as pip would; what the code reachable from the
 /// entry point imports is declared there, vendored in the archive, in the standard library of that
 /// version, or inside the archive.
@@ -232,9 +238,8 @@ impl Judge<'_, '_> {
 
     /// Whether the platform or pip installs what brings the module.
     fn is_installed(&self, module: &str) -> bool {
-        let (_, minor) = self.runtime.version();
         self.requirements.declared.iter().any(|distribution| brings(distribution, module))
-            || (minor <= 8 && PREINSTALLED.iter().any(|distribution| brings(distribution, module)))
+            || is_preinstalled(module, self.runtime)
     }
 
     /// Whether any directory of the archive, put on `sys.path`, would bring it.

@@ -24,7 +24,7 @@ mod vendored;
 #[cfg(test)]
 mod tests;
 
-pub use dependencies::judge_dependencies;
+pub use dependencies::{is_preinstalled, judge_dependencies};
 pub use entrypoint::judge_entrypoint;
 pub use handlers::{handlers, likely_modules};
 pub use requirements::basis;

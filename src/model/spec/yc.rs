@@ -234,7 +234,7 @@ fn read_version(fields: &mut Fields) -> Version {
         version.memory = spelled(&memory);
     }
     if let Some(timeout) = one(fields, "execution-timeout") {
-        version.timeout = timeout;
+        version.timeout = in_seconds(&timeout).map_or(timeout, |seconds| format!("{seconds}s"));
     }
     version.service_account_id = one(fields, "service-account-id");
     version.description = one(fields, "description");
@@ -266,6 +266,12 @@ fn read_version(fields: &mut Fields) -> Version {
         });
     }
     version.mounts = fields.texts("mount").iter().map(|mount| read_mount(pairs(mount))).collect();
+    // The older form of buckets, which the platform mounts alike.
+    for mount in fields.texts("storage-mounts") {
+        let is_read_only = mount.split(',').any(|part| matches!(part, "read-only" | "read-only=true"));
+        let mode = if is_read_only { MountMode::Ro } else { MountMode::Rw };
+        version.mounts.push(Mount { mode: Some(mode), ..read_mount(pairs(&mount)) });
+    }
     let options = LogOptions {
         disabled: one(fields, "no-logging").is_some(),
         group_id: one(fields, "log-group-id"),
@@ -342,6 +348,12 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The seconds of a duration such as `90s`, `5m` or `1h30m`.
+fn in_seconds(duration: &str) -> Option<u64> {
+    let duration = humantime::parse_duration(duration).ok()?;
+    (duration.subsec_nanos() == 0).then_some(duration.as_secs())
+}
+
 /// yc takes `128m` and `1gb` too.
 fn spelled(size: &str) -> String {
     let size = size.to_ascii_uppercase();
@@ -356,6 +368,50 @@ mod tests {
     use crate::model::arbitrary;
     use crate::model::spec::tests::{same_but, subject_text, written};
     use crate::model::spec::{Choices, Consumer};
+
+    #[test]
+    fn durations_are_read_as_yc_does() {
+        for (text, seconds) in [
+            ("3s", Some(3)),
+            ("5m", Some(300)),
+            ("1m30s", Some(90)),
+            ("1h", Some(3600)),
+            ("500ms", None),
+            ("1.5s", None),
+            ("5", None),
+            ("s", None),
+            ("", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+        ] {
+            assert_eq!(in_seconds(text), seconds, "{text}");
+        }
+        let version = read("yc function version create --execution-timeout 1m30s").unwrap().version;
+        assert_eq!(version.timeout, "90s");
+        let version = read("yc function version create --execution-timeout soon").unwrap().version;
+        assert_eq!(version.timeout, "soon");
+    }
+
+    #[test]
+    fn the_older_form_of_mounts_is_carried_over() {
+        let reading = read(
+            "yc function version create --storage-mounts mount-point=a,bucket=abc,prefix=p,read-only=true \
+             --storage-mounts mount-point=b,bucket=abc",
+        )
+        .unwrap();
+        assert_eq!(reading.losses, []);
+        let mount = |name: &str, mode, prefix: Option<&str>| Mount {
+            name: name.to_owned(),
+            mode: Some(mode),
+            object_storage: Some(ObjectStorage {
+                bucket: "abc".to_owned(),
+                prefix: prefix.map(str::to_owned),
+            }),
+            ephemeral_disk: None,
+        };
+        let expected = [mount("a", MountMode::Ro, Some("p")), mount("b", MountMode::Rw, None)];
+        assert_eq!(reading.version.mounts, expected);
+    }
 
     proptest! {
         #[test]

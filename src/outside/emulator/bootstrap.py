@@ -96,12 +96,10 @@ class Context:
         return self.deadline_ms - int(time.time() * 1000)
 
 
-class Problem(Exception):
+def problem(kind, error):
     """Why an entry point that was imported cannot be called."""
-
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
+    error.fnscaffold = kind
+    return error
 
 
 class Function:
@@ -134,12 +132,12 @@ class Function:
         __import__(module)
         loaded = sys.modules[module]
         if not hasattr(loaded, name):
-            raise Problem("missing", "module '%s' has no attribute '%s'" % (module, name))
+            raise problem("missing", AttributeError("module '%s' has no attribute '%s'" % (module, name)))
         self.handler = getattr(loaded, name)
         if not callable(self.handler):
-            raise Problem("not-callable", "'%s' in module '%s' is not callable" % (name, module))
+            raise problem("not-callable", TypeError("'%s' in module '%s' is not callable" % (name, module)))
 
-    def call(self, message, text):
+    def handle_event(self, message, text):
         try:
             event = json.loads(text)
         except ValueError:
@@ -172,13 +170,17 @@ class Function:
                 theirs = trace.tb_next
             trace = trace.tb_next
         trace = theirs
+        # The platform lists its own frame that calls the handler too, before the function's.
+        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == __file__]
+        calling = [frame for frame in ours if frame.name == "handle_event"]
+        frames = traceback.format_list(calling) + traceback.format_tb(trace)
         text = traceback.format_exception(type(error), error, trace)
         return {
             "errorMessage": self.shown(str(error)),
             "errorType": type(error).__name__,
-            "stackTrace": [self.shown(frame) for frame in traceback.format_tb(trace)],
+            "stackTrace": [self.shown(frame) for frame in frames],
             "text": self.shown("".join(text)).rstrip("\n"),
-            "problem": getattr(error, "kind", None) if isinstance(error, Problem) else None,
+            "problem": getattr(error, "fnscaffold", None),
         }
 
     @staticmethod
@@ -237,7 +239,7 @@ def main():
         message = json.loads(control.next())
         text = message["event"] if "event" in message else control.next()
         try:
-            result = function.call(message, text)
+            result = function.handle_event(message, text)
         except Exception as error:
             reply, result = dict(function.describe(error), type="raised"), None
         else:

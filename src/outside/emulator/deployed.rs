@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use walkdir::WalkDir;
 
 use super::debugger::Debugger;
 use super::home::{self, Home, Packages};
@@ -111,6 +112,7 @@ impl Deployed {
         let start = Start {
             interpreter: &self.interpreter,
             runtime: self.runtime,
+            preloaded: limits::is_preloaded(&self.version, self.runtime),
             entrypoint: &self.version.entrypoint,
             calls_at_once: self.calls_at_once(),
             memory: self.memory,
@@ -160,6 +162,17 @@ impl Deployed {
     /// How many calls an instance takes at the same time.
     pub fn calls_at_once(&self) -> u32 {
         limits::calls_at_once(&self.version, self.runtime.lang)
+    }
+
+    /// Bytes of what was installed for it.
+    pub fn installed_size(&self) -> u64 {
+        let (Packages::InCode(place) | Packages::Beside(place)) = &self.packages else { return 0 };
+        let entries = WalkDir::new(place).into_iter().filter_map(std::result::Result::ok);
+        entries
+            .filter_map(|entry| entry.metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+            .map(|file| file.len())
+            .sum()
     }
 
     /// Ends the instance when its calls have ended; the next call starts another.

@@ -35,6 +35,8 @@ use crate::outside::clock;
 pub struct Start<'a> {
     pub interpreter: &'a Interpreter,
     pub runtime: &'static Runtime,
+    /// The interpreter runs before anyone knows the version's variables.
+    pub preloaded: bool,
     pub entrypoint: &'a str,
     pub calls_at_once: u32,
     /// Bytes.
@@ -229,7 +231,7 @@ fn command(mut command: Command, home: &Home, start: &Start<'_>) -> Command {
     if let (Packages::Beside(directory), Lang::Nodejs) = (start.packages, runtime.lang) {
         command.env("NODE_PATH", directory);
     }
-    if runtime.preloaded {
+    if start.preloaded {
         command.env("X_YCF_RUNTIME_POOL", "1");
     } else {
         command.envs(environment(start));
@@ -251,9 +253,8 @@ fn environment<'a>(start: &Start<'a>) -> impl Iterator<Item = (&'a String, &'a S
 
 /// The first message to the bootstrap.
 fn hello(home: &Home, start: &Start<'_>, redirect: bool) -> String {
-    // A preloaded runtime is running before anyone knows these.
     let environment: BTreeMap<_, _> =
-        if start.runtime.preloaded { environment(start).collect() } else { BTreeMap::new() };
+        if start.preloaded { environment(start).collect() } else { BTreeMap::new() };
     let message = json!({
         "type": "start",
         "code": home.code,

@@ -51,6 +51,8 @@ pub use vendor::vendor;
 use crate::model::event::redact::Redactor;
 use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Manifest;
+use crate::model::package::judge_installed_size;
+use crate::model::rules;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::settings::parse_timeout;
 use crate::model::sources::Sources;
@@ -237,14 +239,19 @@ pub fn load(
         progress,
     };
     let function = Function { code: Code::Archive(archive), manifest, runtime, interpreter: &interpreter };
-    match Emulator::new(&function, settings).and_then(|emulator| emulator.load(LOAD_LIMIT.max(timeout))) {
+    let loaded = Emulator::new(&function, settings).and_then(|emulator| {
+        let installed = emulator.deployed.installed_size();
+        findings.extend(judge_installed_size(runtime.lang.dependency_file(), installed));
+        emulator.load(LOAD_LIMIT.max(timeout))
+    });
+    match loaded {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner);
             let mut problem = judge_load(&failure, &manifest.version.entrypoint, &said);
             problem.why = problem.why.map(|why| redactor.text(&why).into_owned());
             findings.push(match what_is_missing(&failure, archive, &interpreter, runtime) {
-                Some(lack) => not_tried(&problem, &lack, runtime),
+                Some((lack, fix)) => not_tried(&problem, &lack, &fix),
                 None => problem,
             });
         }
@@ -280,19 +287,26 @@ fn judge_load(failure: &Failure, entrypoint: &str, said: &str) -> Box<Finding> {
     }
 }
 
-/// Why another Python fails where the platform's may not: an older one on syntax, each on modules that were
-/// compiled for the platform's.
+/// Why loading fails here where it may not on the platform, and what to do about it: there the oldest runtimes
+/// have the SDK; and another Python fails on syntax that it is too old for, or on modules that were compiled for
+/// the platform's.
 fn what_is_missing(
     failure: &Failure,
     archive: &dyn Sources,
     here: &Interpreter,
     runtime: &Runtime,
-) -> Option<String> {
+) -> Option<(String, String)> {
     let Failure::Raised(raised) = failure else { return None };
+    if let Some(module) = raised.missing_module().filter(|module| rules::is_preinstalled(module, runtime)) {
+        let lack = format!("the platform has `{module}` in {}, and it is not here", runtime.id);
+        let fix = format!("name it in {} to have it here too", runtime.lang.dependency_file());
+        return Some((lack, fix));
+    }
     let (major, minor) = runtime.version();
+    let fix = format!("name a Python {major}.{minor} with --interpreter PATH");
     let compiled = format!(".cpython-{major}{minor}");
     let version = &here.version;
-    match raised.error.error_type.as_str()? {
+    let lack = match raised.error.error_type.as_str()? {
         _ if runtime.lang != Lang::Python || here.numbers() == (major, minor) => None,
         "SyntaxError" if here.numbers() < (major, minor) => Some(format!(
             "Python {version} here is older than {}, and does not know all of its syntax",
@@ -304,15 +318,15 @@ fn what_is_missing(
             Some(format!("the archive has modules compiled for {}, and here is Python {version}", runtime.id))
         }
         _ => None,
-    }
+    };
+    lack.map(|lack| (lack, fix))
 }
 
-fn not_tried(failed: &Finding, lack: &str, runtime: &Runtime) -> Box<Finding> {
-    let (major, minor) = runtime.version();
+fn not_tried(failed: &Finding, lack: &str, fix: &str) -> Box<Finding> {
     finding::LOAD_SKIPPED
         .finding(format!("the entry point was not imported: {lack}"))
         .why(failed.why.clone().unwrap_or_default())
-        .fix(format!("name a Python {major}.{minor} with --interpreter PATH"))
+        .fix(fix)
 }
 
 /// A sentence as findings begin.

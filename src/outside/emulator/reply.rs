@@ -42,6 +42,17 @@ pub struct Raised {
     pub problem: Option<Problem>,
 }
 
+impl Raised {
+    /// The module or package that was not found, if that is what was raised.
+    pub fn missing_module(&self) -> Option<&str> {
+        let message = self.error.error_message.as_str()?;
+        let rest = ["No module named '", "Cannot find module '"]
+            .iter()
+            .find_map(|said| message.strip_prefix(said))?;
+        Some(rest.split_once('\'')?.0)
+    }
+}
+
 /// What is wrong with an entry point whose module was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,7 +12,7 @@ use super::running::{Running, Turn};
 use super::source::Source;
 use super::watch::Watch;
 use super::{Call, Called, FUNCTION_ID, VERSION_ID};
-use crate::model::event::http::Call as Payload;
+use crate::model::event::http::{Call as Payload, judge_integration};
 use crate::model::event::integration::Integration;
 use crate::model::event::response::{Answer, Origin, Outcome, Response, respond};
 use crate::model::finding::{Finding, Result};
@@ -58,6 +58,14 @@ impl Served {
 
     fn current(&self) -> Arc<Running> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// # Errors
+    /// The platform's answer when it does not call the version of the moment so.
+    pub fn admit(&self, call: Payload, ids: &Ids) -> std::result::Result<Payload, Response> {
+        let current = self.current();
+        let setup = current.source.manifest.version.async_invocation.as_ref();
+        judge_integration(call.integration, setup, &ids.request).map(|()| call)
     }
 
     /// The platform's answer to a call.

@@ -175,7 +175,7 @@ async fn answer(
         return sent(Response::refusal(400, "the request has no end", &ids.request));
     };
     let request = read_head(&head, rest, body, source, &ids);
-    let response = match receive(request) {
+    let response = match receive(request).and_then(|call| served.admit(call, &ids)) {
         Ok(call) => Arc::clone(served).answer(call, ids).await,
         Err(response) => {
             let status = response.status;

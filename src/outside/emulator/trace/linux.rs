@@ -14,6 +14,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use nix::libc;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{PTracer, set_ptracer};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use seccompiler::{apply_filter, sock_filter};
 
 use super::follow::{ADDRESS, follow};
@@ -79,6 +80,9 @@ fn become_child(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
         .ok_or_else(|| io::Error::other("nobody listens"))
         .and_then(UnixStream::connect)
         .and_then(|mut control| control.write_all(refusal.as_bytes()));
+    // The code cannot be written on the platform, and modes would not keep root from it. Others may not and
+    // need not do this.
+    let _ = remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE);
     match told {
         Ok(()) => Command::new(program).args(arguments).stdin(Stdio::null()).exec(),
         Err(error) => error,
