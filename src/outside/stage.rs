@@ -47,9 +47,11 @@ impl Stage {
                 return Ok(directory);
             }
         };
-        let directory = interrupt::guarded(make)
+        let directory = interrupt::guarded(make).map_err(|error: io::Error| {
             // tempfile puts the path into the text, which the finding names already.
-            .map_err(|error: io::Error| io_finding("write in", parent, &error.kind().into()))?;
+            let cause = error.get_ref().and_then(|outer| outer.source()?.downcast_ref());
+            io_finding("write in", parent, cause.unwrap_or(&error))
+        })?;
         Ok(Self { directory, parents: Vec::new(), _hold: hold })
     }
 
@@ -213,13 +215,15 @@ impl Stage {
 /// anywhere in it, through which files elsewhere would be replaced.
 ///
 /// # Errors
-/// [`finding::LINK_ESCAPES`], and [`finding::EXISTS`] when it is no directory.
+/// [`finding::LINK_ESCAPES`], [`finding::EXISTS`] when it is no directory, and [`finding::IO`] when it is
+/// another user's, who keeps this one out.
 pub fn judge_dist(function_directory: &Path) -> Result<()> {
     judge_inside(function_directory, DIST)
 }
 
 fn judge_inside(root: &Path, name: &str) -> Result<()> {
-    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(root.join(name))) else {
+    let place = root.join(name);
+    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(&place)) else {
         return Ok(());
     };
     if !target.is_dir() {
@@ -230,7 +234,9 @@ fn judge_inside(root: &Path, name: &str) -> Result<()> {
             .at(name));
     }
     if target.starts_with(root) {
-        return Ok(());
+        // Another user's could be put aside, and then not be removed.
+        let is_ours = fs::metadata(&target).is_ok_and(|metadata| is_ours(&metadata));
+        return if is_ours { Ok(()) } else { judge_parent(&place) };
     }
     Err(finding::LINK_ESCAPES
         .finding(format!("the link `{name}` leaves the function directory"))
