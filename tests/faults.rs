@@ -453,7 +453,9 @@ fn a_full_disk_leaves_nothing_half_written() {
         ["new 3 ballast ", "pack 3 .gitignore dist function.toml index.py requirements.txt ", "same"],
         "{err}"
     );
-    assert!(err.contains("No space left on device") && err.contains("free some space"), "{err}");
+    for said in ["No space left on device", "free some space"] {
+        assert_eq!(err.matches(said).count(), 2, "{err}");
+    }
 }
 
 #[test]
