@@ -885,6 +885,15 @@ fn a_port_that_is_taken_is_an_error_of_the_environment() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["ok"], false);
     assert!(document["error"]["fix"].as_str().unwrap().contains("--port 0"));
+    // An address for documentation (RFC 5737): no port of it is free here.
+    let output = Command::new(FNSCAFFOLD)
+        .args(["dev", "func", "--host", "192.0.2.1", "--port", "0"])
+        .current_dir(root.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("fix: `--host`"), "{said}");
 }
 
 #[test]
@@ -924,4 +933,39 @@ fn the_doctor_tells_what_can_run() {
     assert_eq!(none.status.code(), Some(3));
     let said = String::from_utf8(none.stdout).unwrap();
     assert!(said.contains("nodejs22") && said.contains("install npm"), "{said}");
+}
+
+#[test]
+fn the_doctor_tells_of_a_cache_that_cannot_be_used_and_makes_none() {
+    let root = TempDir::new().unwrap();
+    let place = root.path().join("file");
+    std::fs::write(&place, "").unwrap();
+    let doctor = |variable: &str, cache: &Path, format: &str| {
+        let mut doctor = Command::new(FNSCAFFOLD);
+        doctor.args(["doctor", "--format", format]).current_dir(root.path()).env("PATH", root.path());
+        let output = doctor.env_remove("FNSCAFFOLD_CACHE").env(variable, cache).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = doctor("FNSCAFFOLD_CACHE", &place, "text");
+    assert!(
+        said.contains("nodejs22") && said.contains("- functions with dependencies do not run here"),
+        "{said}"
+    );
+    let machine = |variable: &str, cache: &Path| {
+        let document: Value = serde_json::from_str(&doctor(variable, cache, "json")).unwrap();
+        document["machine"].clone()
+    };
+    assert!(machine("FNSCAFFOLD_CACHE", &place)["cacheRefused"].is_string());
+    let own = root.path().join("own");
+    let usable = machine("FNSCAFFOLD_CACHE", &own);
+    assert!(usable["cacheRefused"].is_null() && !own.exists(), "{usable}");
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        assert!(machine("FNSCAFFOLD_CACHE", &odd)["cache"].as_str().unwrap().contains("caf"));
+        // The specification of the variable wants it absolute.
+        let relative = machine("XDG_CACHE_HOME", Path::new("relative"));
+        assert!(!relative["cache"].as_str().unwrap().contains("relative"), "{relative}");
+    }
 }

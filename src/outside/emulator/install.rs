@@ -128,7 +128,7 @@ impl Installing<'_> {
 
     /// Installs in a copy of the code and renames the result into the cache.
     fn fill(&self, sources: &dyn Sources, scope: Scope, cache: &Path, entry: &Path) -> Result<()> {
-        let stage = Stage::within(cache)?;
+        let stage = Stage::within(cache).map_err(elsewhere)?;
         let (code, done) = (stage.path().join("code"), stage.path().join("done"));
         unpack(sources, &code)?;
         let moved = |error| disk::io_finding("write", &done, &error);
@@ -324,24 +324,37 @@ fn scope_of_python(text: &[u8]) -> Option<Scope> {
 /// FNSCAFFOLD_CACHE, else the place that the system has for caches.
 pub fn cache_base() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
+    // Without the variable the system knows a user's home too; a place that all users share is the last resort.
+    let home = || variable("HOME").or_else(std::env::home_dir).filter(|home| home.is_absolute());
     let base = if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Caches"))
     } else if cfg!(windows) {
         variable("LOCALAPPDATA")
     } else {
-        variable("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
+        // One that is relative is none, say the XDG Base Directory Specification and who reads it.
+        variable("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| home().map(|home| home.join(".cache")))
     };
     variable("FNSCAFFOLD_CACHE")
         .or_else(|| base.map(|base| base.join("fnscaffold")))
         .unwrap_or_else(|| std::env::temp_dir().join("fnscaffold-cache"))
 }
 
-/// Where installed dependencies are kept.
-pub fn cache_directory() -> Result<PathBuf> {
-    let directory = cache_base().join("dependencies");
-    fs::create_dir_all(&directory).map_err(|error| disk::io_finding("create", &directory, &error))?;
+/// Where installed dependencies are kept, once something was installed.
+pub fn dependencies() -> PathBuf {
+    cache_base().join("dependencies")
+}
+
+fn cache_directory() -> Result<PathBuf> {
+    let directory = dependencies();
+    fs::create_dir_all(&directory)
+        .map_err(|error| elsewhere(disk::io_finding("create", &directory, &error)))?;
     fs::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
+}
+
+fn elsewhere(problem: Box<Finding>) -> Box<Finding> {
+    problem.fix("set FNSCAFFOLD_CACHE to a directory that can be written")
 }
 
 #[cfg(test)]
