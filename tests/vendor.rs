@@ -101,3 +101,21 @@ fn a_package_that_is_not_there_leaves_the_archive_as_it_was() {
     assert!(failed.stderr.contains("FN0504") && failed.stderr.contains("fnscaffold-has-no-such-package"));
     assert_eq!(fs::read(function.directory.join("dist/index-py.zip")).unwrap(), before);
 }
+
+/// As of a user whom a container made up.
+#[cfg(unix)]
+#[test]
+fn npm_needs_no_home() {
+    let function = Function::new("nodejs", "nodejs22");
+    let place = function.directory.parent().unwrap();
+    fs::write(function.directory.join("package.json"), r#"{"dependencies": {"near": "file:near"}}"#).unwrap();
+    fs::create_dir(function.directory.join("near")).unwrap();
+    fs::write(function.directory.join("near/package.json"), r#"{"name": "near", "version": "1.0.0"}"#)
+        .unwrap();
+    // Nobody, not even root, makes a directory in a file.
+    fs::write(place.join("file"), "").unwrap();
+    let mut pack = fnscaffold(&function.directory, &["pack", "--vendor"]);
+    pack.env("HOME", place.join("file/home")).env("FNSCAFFOLD_CACHE", place.join("cache"));
+    run(pack.env_remove("npm_config_cache").env_remove("NPM_CONFIG_CACHE")).expect(0);
+    assert!(place.join("cache/npm").is_dir());
+}

@@ -1,6 +1,7 @@
 //! An archive's dependency file in, a directory with what the real npm or pip made of it out, from a
 //! cache where the same was installed before.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,16 @@ use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::Sources;
 use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
-use crate::outside::stage::Stage;
+use crate::outside::stage::{Stage, judge_parent};
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "1";
 
 /// Lines of npm or pip that a finding repeats.
 const LAST_LINES: usize = 15;
+
+/// The variable that tells npm where to keep what it fetched.
+const NPM_CACHE: &str = "npm_config_cache";
 
 /// Scripts of package.json that npm runs when it installs.
 const LIFECYCLE: [&str; 5] = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
@@ -188,6 +192,12 @@ impl Installing<'_> {
             ])
             .env("PATH", path)
             .env_remove("NODE_OPTIONS");
+        // npm ends where its own cache, in the home, cannot be made: a user of a container may have no home.
+        let is_named = |name: &OsStr| name.eq_ignore_ascii_case(NPM_CACHE);
+        let has_home = || home().is_some_and(|home| judge_parent(&home.join(".npm")).is_ok());
+        if !std::env::vars_os().any(|(name, _)| is_named(&name)) && !has_home() {
+            command.env(NPM_CACHE, cache_base().join("npm"));
+        }
         finish(command, code, "npm", "package.json")
     }
 
@@ -321,11 +331,18 @@ fn scope_of_python(text: &[u8]) -> Option<Scope> {
     }
 }
 
-/// FNSCAFFOLD_CACHE, else the place that the system has for caches.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The user's. Without the variable the system knows it too.
+fn home() -> Option<PathBuf> {
+    variable("HOME").or_else(std::env::home_dir).filter(|home| home.is_absolute())
+}
+
+/// FNSCAFFOLD_CACHE, else the place that the system has for caches. One that all users share is the last
+/// resort.
 pub fn cache_base() -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // Without the variable the system knows a user's home too; a place that all users share is the last resort.
-    let home = || variable("HOME").or_else(std::env::home_dir).filter(|home| home.is_absolute());
     let base = if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Caches"))
     } else if cfg!(windows) {
