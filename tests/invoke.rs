@@ -524,6 +524,10 @@ fn places_that_no_function_can_run_in_are_named() {
             let mut command = function.command(&["invoke"]);
             let run = fnscaffold::run(command.env("TMPDIR", &temporary)).expect(3);
             assert!(run.stderr.contains(said), "{run:?}");
+            // No template is to blame.
+            let mut command = function.command(&["templates", "test", "--lang", "nodejs"]);
+            let run = fnscaffold::run(command.env("TMPDIR", &temporary)).expect(3);
+            assert!(run.stderr.contains(said) && !run.stderr.contains("FN0804"), "{run:?}");
         }
         let mut command = function.command(&["invoke", "--source"]);
         let moved = odd.join("function");
