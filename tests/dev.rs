@@ -78,8 +78,12 @@ impl Dev {
 
     /// The server, or what it said instead of starting.
     fn try_start(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+        Self::start_by(&mut Command::new(FNSCAFFOLD), root, arguments)
+    }
+
+    fn start_by(fnscaffold: &mut Command, root: &Path, arguments: &[&str]) -> Result<Self, String> {
         let homes = TempDir::new().unwrap();
-        let mut child = Command::new(FNSCAFFOLD)
+        let mut child = fnscaffold
             .args(["dev", "--port", "0", "--format", "json"])
             .args(arguments)
             .current_dir(root)
@@ -894,6 +898,26 @@ fn a_port_that_is_taken_is_an_error_of_the_environment() {
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("fix: `--host`"), "{said}");
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn what_nohup_started_outlives_the_terminal() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let slow = "exports.main = () => new Promise((done) => setTimeout(() => done({ body: 'here' }), 300));";
+    node(root.path(), slow);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$@\"", "sh", FNSCAFFOLD]);
+    let mut dev = Dev::start_by(&mut nohup, root.path(), &["func"]).unwrap();
+    kill_process(Pid::from_child(&dev.child), Signal::HUP).unwrap();
+    // The first may be taken while a server ends.
+    for _ in 0..2 {
+        assert_eq!(dev.get("/").text(), "here");
+    }
+    assert_eq!(dev.signal(Signal::TERM).code(), Some(0));
 }
 
 #[test]
