@@ -345,19 +345,33 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
 
 fn replace_one_by_one(stage: &Path, dist: &Path, ours: &[&str]) -> io::Result<()> {
     let version = crate::model::version::FILE;
-    let remove = |name: &str| match fs::remove_file(dist.join(name)) {
+    let remove = |path: &Path| match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    remove(version)?;
-    for name in ours.iter().filter(|name| **name != version) {
-        if stage.join(name).exists() {
-            fs::rename(stage.join(name), dist.join(name))?;
-        } else {
-            remove(name)?;
-        }
+    let beside = |name: &str| dist.join(format!("{OURS}{name}"));
+    let (new, gone): (Vec<&str>, Vec<&str>) = ours.iter().partition(|name| stage.join(name).exists());
+    // All of it comes first, for `dist/` may be a disk of its own, and full.
+    let brought = new.iter().try_for_each(|name| bring(&stage.join(name), &beside(name)));
+    if brought.is_err() {
+        // The first error says why.
+        new.iter().for_each(|name| drop(remove(&beside(name))));
+        return brought;
     }
-    fs::rename(stage.join(version), dist.join(version))
+    remove(&dist.join(version))?;
+    gone.iter().try_for_each(|name| remove(&dist.join(name)))?;
+    for name in new.iter().filter(|name| **name != version) {
+        fs::rename(beside(name), dist.join(name))?;
+    }
+    fs::rename(beside(version), dist.join(version))
+}
+
+/// Moves a file, to another disk too.
+fn bring(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => fs::copy(from, to).map(drop),
+        renamed => renamed,
+    }
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {
