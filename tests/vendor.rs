@@ -1,6 +1,7 @@
 //! `pack --vendor`: what the real npm and pip install, in the archive instead of in the cloud.
 #![expect(
     clippy::disallowed_methods,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests touch the disk and start processes, and fail by panicking"
 )]
@@ -118,4 +119,22 @@ fn npm_needs_no_home() {
     pack.env("HOME", place.join("file/home")).env("FNSCAFFOLD_CACHE", place.join("cache"));
     run(pack.env_remove("npm_config_cache").env_remove("NPM_CONFIG_CACHE")).expect(0);
     assert!(place.join("cache/npm").is_dir());
+}
+
+/// As in an image of a container that holds nothing but an interpreter.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shell_that_is_missing_is_named() {
+    let function = Function::new("python", "python311");
+    let program = env!("CARGO_BIN_EXE_fnscaffold");
+    let script = format!("mount --bind /dev/null \"$(readlink -f /bin/sh)\"; exec {program} pack --vendor");
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-euc", &script]).current_dir(&function.directory);
+    unshare.env("FNSCAFFOLD_CACHE", function.directory.with_file_name("cache"));
+    let allowed = std::process::Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: unshare cannot make a mount namespace here");
+    }
+    let run = run(&mut unshare).expect(3);
+    assert!(run.stderr.contains("could not start pip") && run.stderr.contains("`/bin/sh`"), "{run:?}");
 }

@@ -254,7 +254,8 @@ fn finish(mut command: Command, directory: &Path, name: &str, file: &str) -> Res
             .fix(fix)
             .at(file)
     };
-    let output = run(&mut command, directory).map_err(|error| failed(error.to_string()))?;
+    let output = run(&mut command, directory)
+        .map_err(|error| finding::io(format!("could not start {name}"), &error))?;
     if output.status.success() {
         return Ok(());
     }
