@@ -517,7 +517,10 @@ fn places_that_no_function_can_run_in_are_named() {
             std::fs::create_dir(directory).unwrap();
         }
         for (temporary, said) in [
-            (place.path().join("nowhere"), "set TMPDIR to a directory that can be written"),
+            (
+                place.path().join("nowhere"),
+                "(os error 2)\n  fix: set TMPDIR to a directory that can be written",
+            ),
             (long, "set TMPDIR to a directory with a shorter path"),
             (odd.clone(), "the path is not UTF-8"),
         ] {

@@ -48,9 +48,12 @@ impl Stage {
             }
         };
         let directory = interrupt::guarded(make).map_err(|error: io::Error| {
-            // tempfile puts the path into the text, which the finding names already.
-            let cause = error.get_ref().and_then(|outer| outer.source()?.downcast_ref());
-            io_finding("write in", parent, cause.unwrap_or(&error))
+            let problem = io_finding("write in", parent, &error);
+            // tempfile adds the path, which the finding names already.
+            match error.to_string().split_once(" at path ") {
+                Some((why, _)) => problem.why(why),
+                None => problem,
+            }
         })?;
         Ok(Self { directory, parents: Vec::new(), _hold: hold })
     }
