@@ -1,7 +1,6 @@
 //! `pack --vendor`: what the real npm and pip install, in the archive instead of in the cloud.
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests touch the disk and start processes, and fail by panicking"
 )]
