@@ -73,20 +73,23 @@ struct Dev {
 
 impl Dev {
     fn start(root: &Path, arguments: &[&str]) -> Self {
-        Self::try_start(root, arguments, &[]).unwrap_or_else(|err| panic!("dev did not start: {err}"))
+        Self::try_start(root, arguments).unwrap_or_else(|err| panic!("dev did not start: {err}"))
     }
 
     /// The server, or what it said instead of starting.
-    fn try_start(root: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> Result<Self, String> {
+    fn try_start(root: &Path, arguments: &[&str]) -> Result<Self, String> {
+        Self::start_by(&mut Command::new(FNSCAFFOLD), root, arguments)
+    }
+
+    fn start_by(fnscaffold: &mut Command, root: &Path, arguments: &[&str]) -> Result<Self, String> {
         let homes = TempDir::new().unwrap();
-        let mut child = Command::new(FNSCAFFOLD)
+        let mut child = fnscaffold
             .args(["dev", "--port", "0", "--format", "json"])
             .args(arguments)
             .current_dir(root)
             .env_remove("FNSCAFFOLD_IAM_TOKEN")
             .env("TMPDIR", homes.path())
             .env("FNSCAFFOLD_SECRET_GIVEN_SECRET", SECRET)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -236,7 +239,7 @@ fn templates_answer_the_token_document() {
         let new = ["new", "-q", "--lang", lang, "--mode", mode, "--runtime", runtime, account];
         let made = Command::new(FNSCAFFOLD).args(new).current_dir(root.path()).status().unwrap();
         assert!(made.success());
-        let dev = match Dev::try_start(root.path(), &["my-app"], &[]) {
+        let dev = match Dev::try_start(root.path(), &["my-app"]) {
             Err(said) if said.contains("connect this machine") => {
                 eprintln!("skipped: {lang} {mode} needs the package registry");
                 continue;
@@ -696,7 +699,7 @@ fn several_directories_are_served_by_name() {
     assert!(missing.text().contains("/first, /second"), "{}", missing.text());
     assert_eq!(dev.signal(Signal::TERM).code(), Some(0));
     assert_eq!(dev.rest_of_out.take().unwrap().join().unwrap(), "", "one line of JSON and no more");
-    let twice = Dev::try_start(root.path(), &["first", "first"], &[]).map(|_| ()).unwrap_err();
+    let twice = Dev::try_start(root.path(), &["first", "first"]).map(|_| ()).unwrap_err();
     assert!(twice.contains("FN0"), "{twice}");
 }
 
@@ -796,7 +799,9 @@ fn a_change_of_code_beside_packages_installs_nothing() {
     let program = node_with_npm(root.path(), &counting);
     let arguments = ["func", "--interpreter", program.to_str().unwrap()];
     let cache = root.path().join("cache");
-    let dev = Dev::try_start(root.path(), &arguments, &[("FNSCAFFOLD_CACHE", &cache)]).unwrap();
+    let dev =
+        Dev::start_by(Command::new(FNSCAFFOLD).env("FNSCAFFOLD_CACHE", &cache), root.path(), &arguments)
+            .unwrap();
     assert_eq!(dev.get("/").text(), "1 node_modules/a packed a");
     write(root.path(), "func/index.js", &code(2));
     until("the new code", || dev.get("/").text() == "2 node_modules/a packed a");
@@ -930,6 +935,35 @@ fn a_port_that_is_taken_is_an_error_of_the_environment() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["ok"], false);
     assert!(document["error"]["fix"].as_str().unwrap().contains("--port 0"));
+    // An address for documentation (RFC 5737): no port of it is free here.
+    let output = Command::new(FNSCAFFOLD)
+        .args(["dev", "func", "--host", "192.0.2.1", "--port", "0"])
+        .current_dir(root.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("fix: `--host`"), "{said}");
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn what_nohup_started_outlives_the_terminal() {
+    if !is_here("node") {
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let slow = "exports.main = () => new Promise((done) => setTimeout(() => done({ body: 'here' }), 300));";
+    node(root.path(), slow);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$@\"", "sh", FNSCAFFOLD]);
+    let mut dev = Dev::start_by(&mut nohup, root.path(), &["func"]).unwrap();
+    kill_process(Pid::from_child(&dev.child), Signal::HUP).unwrap();
+    // The first may be taken while a server ends.
+    for _ in 0..2 {
+        assert_eq!(dev.get("/").text(), "here");
+    }
+    assert_eq!(dev.signal(Signal::TERM).code(), Some(0));
 }
 
 #[test]
@@ -969,4 +1003,39 @@ fn the_doctor_tells_what_can_run() {
     assert_eq!(none.status.code(), Some(3));
     let said = String::from_utf8(none.stdout).unwrap();
     assert!(said.contains("nodejs22") && said.contains("install npm"), "{said}");
+}
+
+#[test]
+fn the_doctor_tells_of_a_cache_that_cannot_be_used_and_makes_none() {
+    let root = TempDir::new().unwrap();
+    let place = root.path().join("file");
+    std::fs::write(&place, "").unwrap();
+    let doctor = |variable: &str, cache: &Path, format: &str| {
+        let mut doctor = Command::new(FNSCAFFOLD);
+        doctor.args(["doctor", "--format", format]).current_dir(root.path()).env("PATH", root.path());
+        let output = doctor.env_remove("FNSCAFFOLD_CACHE").env(variable, cache).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = doctor("FNSCAFFOLD_CACHE", &place, "text");
+    assert!(
+        said.contains("nodejs22") && said.contains("- functions with dependencies do not run here"),
+        "{said}"
+    );
+    let machine = |variable: &str, cache: &Path| {
+        let document: Value = serde_json::from_str(&doctor(variable, cache, "json")).unwrap();
+        document["machine"].clone()
+    };
+    assert!(machine("FNSCAFFOLD_CACHE", &place)["cacheRefused"].is_string());
+    let own = root.path().join("own");
+    let usable = machine("FNSCAFFOLD_CACHE", &own);
+    assert!(usable["cacheRefused"].is_null() && !own.exists(), "{usable}");
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        assert!(machine("FNSCAFFOLD_CACHE", &odd)["cache"].as_str().unwrap().contains("caf"));
+        // The specification of the variable wants it absolute.
+        let relative = machine("XDG_CACHE_HOME", Path::new("relative"));
+        assert!(!relative["cache"].as_str().unwrap().contains("relative"), "{relative}");
+    }
 }

@@ -453,7 +453,29 @@ fn a_full_disk_leaves_nothing_half_written() {
         ["new 3 ballast ", "pack 3 .gitignore dist function.toml index.py requirements.txt ", "same"],
         "{err}"
     );
-    assert!(err.contains("No space left on device") && err.contains("free some space"), "{err}");
+    for said in ["No space left on device", "free some space"] {
+        assert_eq!(err.matches(said).count(), 2, "{err}");
+    }
+}
+
+/// As a volume of a container is.
+#[test]
+fn a_dist_on_a_disk_of_its_own_is_replaced_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &NEW).status.success());
+    let place = directory.path().display();
+    let Some(output) = in_namespace(&format!(
+        "cd {place}/my-app; mount -t tmpfs -o size=64k none dist
+         $FNSCAFFOLD pack -q; $FNSCAFFOLD verify -q; cp -r dist ../before
+         head -c 60000 /dev/urandom > noise
+         code=0; $FNSCAFFOLD pack || code=$?; echo $code; diff -r dist ../before; ls -A dist; ls -A"
+    )) else {
+        return;
+    };
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.contains("\n3\n") && !out.contains(".fnscaffold-"), "{out}{err}");
+    assert!(err.contains("No space left on device"), "{err}");
 }
 
 #[test]

@@ -549,6 +549,59 @@ fn an_answer_that_cannot_be_written_is_told() {
         let ended = function.command(&["invoke"]).stdout(full).output().unwrap();
         assert_eq!(ended.status.code(), Some(3));
         assert!(String::from_utf8_lossy(&ended.stderr).contains("could not write standard output"));
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = function.command(&["invoke", "--format", "json"]).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("could not write standard output"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn places_that_no_function_can_run_in_are_named() {
+    use std::os::unix::ffi::OsStrExt;
+    for function in every_node(&[("index.js", "exports.main = () => ({});\n")]).into_iter().take(1) {
+        let place = tempfile::tempdir().unwrap();
+        let odd = place.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        let long = place.path().join("d".repeat(120));
+        for directory in [&odd, &long] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        for (temporary, said) in [
+            (
+                place.path().join("nowhere"),
+                "(os error 2)\n  fix: set TMPDIR to a directory that can be written",
+            ),
+            (long, "set TMPDIR to a directory with a shorter path"),
+            (odd.clone(), "the path is not UTF-8"),
+        ] {
+            let mut command = function.command(&["invoke"]);
+            let run = fnscaffold::run(command.env("TMPDIR", &temporary)).expect(3);
+            assert!(run.stderr.contains(said), "{run:?}");
+            // No template is to blame.
+            let mut command = function.command(&["templates", "test", "--lang", "nodejs"]);
+            let run = fnscaffold::run(command.env("TMPDIR", &temporary)).expect(3);
+            assert!(run.stderr.contains(said) && !run.stderr.contains("FN0804"), "{run:?}");
+        }
+        let mut command = function.command(&["invoke", "--source"]);
+        let moved = odd.join("function");
+        std::fs::rename(function.path(), &moved).unwrap();
+        let run = fnscaffold::run(command.current_dir(moved)).expect(3);
+        assert!(run.stderr.contains("the path is not UTF-8"), "{run:?}");
+    }
+}
+
+/// A colon stands between two directories of PATH.
+#[cfg(unix)]
+#[test]
+fn code_under_a_colon_finds_the_programs_of_the_system() {
+    let code = node("require('child_process').execSync('ls index.js').toString()");
+    for function in every_node(&[("index.js", &code)]).into_iter().take(1) {
+        let mut command = function.command(&["invoke", "--source", "--format", "json"]);
+        let moved = function.path().with_file_name("a:b");
+        std::fs::rename(function.path(), &moved).unwrap();
+        let run = fnscaffold::run(command.current_dir(moved)).expect(0);
+        assert!(run.stdout.contains("index.js"), "{run:?}");
     }
 }
 

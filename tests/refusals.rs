@@ -295,12 +295,12 @@ mod links_and_special_files {
         }
     }
 
-    /// The exit code and standard error of `pack`, run by somebody without privileges; nothing when this
+    /// The exit code and standard error of a verb, run by somebody without privileges; nothing when this
     /// machine offers no way to be that.
-    fn pack_as_nobody(directory: &Path) -> Option<(i32, String)> {
+    fn run_as_nobody(directory: &Path, arguments: &[&str]) -> Option<(i32, String)> {
         let program = env!("CARGO_BIN_EXE_fnscaffold");
         let scratch = tempfile::tempdir().unwrap();
-        let mut command = fnscaffold(directory, &["pack"]);
+        let mut command = fnscaffold(directory, arguments);
         if fs::read(directory.join("unreadable-by-all")).is_ok() {
             // Root reads everything, and its build directory may be out of reach for others.
             let copy = scratch.path().join("fnscaffold");
@@ -308,7 +308,7 @@ mod links_and_special_files {
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
             fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
             command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).arg("pack");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).args(arguments);
             command.current_dir(directory);
         }
         // Another test's child may hold the copy open for writing until it has become its program, and then
@@ -325,6 +325,42 @@ mod links_and_special_files {
     }
 
     #[test]
+    fn a_dist_of_another_user_is_refused_before_anything_is_written() {
+        let place = tempfile::tempdir().unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        set(place.path(), 0o755);
+        let directory = place.path().join("function");
+        fs::create_dir(&directory).unwrap();
+        packed_before(&directory);
+        write_all(&directory, &[("index.js", "exports.main = () => 3;\n"), ("unreadable-by-all", "")]);
+        set(&directory, 0o777);
+        set(&directory.join("unreadable-by-all"), 0o000);
+        if fs::read(directory.join("unreadable-by-all")).is_err() {
+            return absent("root, whose files others cannot replace");
+        }
+        let ours = format!("{MANIFEST}[package]\nexclude = ['unreadable-by-all']\n");
+        write_all(&directory, &[("function.toml", ours)]);
+        let before = state(&directory);
+        let new = ["new", "my-app", "-o", ".", "--lang", "nodejs", "--mode", "context", "--force"];
+        for arguments in [&["pack"][..], &["pack", "-n"], &new, &[&new[..], &["-n"]].concat()] {
+            let Some((code, stderr)) = run_as_nobody(&directory, arguments) else {
+                return absent("user but root");
+            };
+            assert_eq!(code, 3, "{arguments:?}: {stderr}");
+            assert!(stderr.contains("could not write in `dist`"), "{stderr}");
+            assert!(state(&directory) == before, "{arguments:?}");
+        }
+        // Whom it lets in can replace what is in it.
+        set(&directory.join("dist"), 0o777);
+        assert_eq!(run_as_nobody(&directory, &["pack"]).unwrap().0, 0);
+        assert!(state(&directory) != before);
+        let left = fs::read_dir(&directory).unwrap().flatten();
+        assert!(
+            !left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(".fnscaffold"))
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused() {
         let place = tempfile::tempdir().unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -335,18 +371,20 @@ mod links_and_special_files {
             write_all(&directory, &[("unreadable-by-all", "")]);
             let set =
                 |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-            set(&directory, 0o777);
+            for shared in [&directory, &directory.join("dist")] {
+                set(shared, 0o777);
+            }
             set(&directory.join("unreadable-by-all"), 0o000);
             let ours = format!("{MANIFEST}[package]\nexclude = ['unreadable-by-all']\n");
             write_all(&directory, &[("function.toml", ours)]);
-            let Some((code, _)) = pack_as_nobody(&directory) else {
+            let Some((code, _)) = run_as_nobody(&directory, &["pack"]) else {
                 return absent("user but root");
             };
             assert_eq!(code, 0, "what is left out need not be readable");
             write_all(&directory, &[("index.js", "exports.main = () => 3;\n")]);
             let before = state(&directory);
             set(&directory.join(path), 0o000);
-            let (code, stderr) = pack_as_nobody(&directory).unwrap();
+            let (code, stderr) = run_as_nobody(&directory, &["pack"]).unwrap();
             set(&directory.join(path), 0o755);
             assert_eq!(code, 3, "{stderr}");
             assert!(stderr.contains("FN0501") && stderr.contains(&format!("{path}`")), "{stderr}");

@@ -101,3 +101,39 @@ fn a_package_that_is_not_there_leaves_the_archive_as_it_was() {
     assert!(failed.stderr.contains("FN0504") && failed.stderr.contains("fnscaffold-has-no-such-package"));
     assert_eq!(fs::read(function.directory.join("dist/index-py.zip")).unwrap(), before);
 }
+
+/// As of a user whom a container made up.
+#[cfg(unix)]
+#[test]
+fn npm_needs_no_home() {
+    let function = Function::new("nodejs", "nodejs22");
+    let place = function.directory.parent().unwrap();
+    fs::write(function.directory.join("package.json"), r#"{"dependencies": {"near": "file:near"}}"#).unwrap();
+    fs::create_dir(function.directory.join("near")).unwrap();
+    fs::write(function.directory.join("near/package.json"), r#"{"name": "near", "version": "1.0.0"}"#)
+        .unwrap();
+    // Nobody, not even root, makes a directory in a file.
+    fs::write(place.join("file"), "").unwrap();
+    let mut pack = fnscaffold(&function.directory, &["pack", "--vendor"]);
+    pack.env("HOME", place.join("file/home")).env("FNSCAFFOLD_CACHE", place.join("cache"));
+    run(pack.env_remove("npm_config_cache").env_remove("NPM_CONFIG_CACHE")).expect(0);
+    assert!(place.join("cache/npm").is_dir());
+}
+
+/// As in an image of a container that holds nothing but an interpreter.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shell_that_is_missing_is_named() {
+    let function = Function::new("python", "python311");
+    let program = env!("CARGO_BIN_EXE_fnscaffold");
+    let script = format!("mount --bind /dev/null \"$(readlink -f /bin/sh)\"; exec {program} pack --vendor");
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-euc", &script]).current_dir(&function.directory);
+    unshare.env("FNSCAFFOLD_CACHE", function.directory.with_file_name("cache"));
+    let allowed = std::process::Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: unshare cannot make a mount namespace here");
+    }
+    let run = run(&mut unshare).expect(3);
+    assert!(run.stderr.contains("could not start pip") && run.stderr.contains("`/bin/sh`"), "{run:?}");
+}

@@ -20,7 +20,7 @@ pub struct Doctor {
 
 impl Doctor {
     pub fn run(self, context: &Context) -> Result<Exit> {
-        let survey = survey(&self.interpreter)?;
+        let survey = survey(&self.interpreter);
         let can_run = survey.candidates.iter().any(|candidate| candidate.interpreter.is_some());
         let follows = follows(&survey);
         if context.terminal.format == Format::Text {
@@ -53,7 +53,9 @@ fn tell(terminal: &Terminal, survey: &Survey, follows: &[String]) -> Result<()> 
     for candidate in pip.filter(|candidate| candidate.runtime.starts_with("python")) {
         terminal.say(&format!("pip for {}: {}", candidate.runtime, program(&candidate.pip)))?;
     }
-    terminal.say(&format!("cache: `{}`", survey.cache.display()))?;
+    let refused =
+        survey.cache_refused.as_ref().map_or_else(String::new, |why| terminal.bad(&format!(" {why}")));
+    terminal.say(&format!("cache: `{}`{refused}", survey.cache.display()))?;
     terminal.say(&format!("169.254.169.254: {}", survey.metadata))?;
     for line in follows {
         terminal.say(&format!("- {line}"))?;
@@ -90,6 +92,12 @@ fn follows(survey: &Survey) -> Vec<String> {
     }
     if !without_pip.is_empty() {
         follows.push(format!("functions of {without_pip} with dependencies do not run here: install pip"));
+    }
+    if survey.cache_refused.is_some() {
+        follows.push(
+            "functions with dependencies do not run here: set FNSCAFFOLD_CACHE to a directory that can be written"
+                .to_owned(),
+        );
     }
     if follows.is_empty() {
         follows.push("functions of every supported runtime run here as on the platform".to_owned());

@@ -96,6 +96,19 @@ impl Rule {
     }
 }
 
+/// What the operating system said, and a way out where its kind shows one.
+pub fn io(message: impl Into<String>, error: &std::io::Error) -> Box<Finding> {
+    use std::io::ErrorKind;
+    let problem = IO.finding(message).why(error.to_string());
+    match error.kind() {
+        ErrorKind::PermissionDenied => problem.fix("check the owner and the permissions of the path"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => problem.fix("free some space and run it again"),
+        ErrorKind::ReadOnlyFilesystem => problem.fix("work on a copy at a place that can be written"),
+        ErrorKind::NotFound => problem.fix("check the path"),
+        _ => problem,
+    }
+}
+
 /// How a verb ends that findings stopped: where this machine was in the way, that is what it says.
 pub fn exit_of(findings: &[Box<Finding>]) -> Exit {
     let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);

@@ -34,7 +34,7 @@ pub trait Sources {
             finding::ARCHIVE_UNREADABLE.finding(format!("`{name}` cannot be read")).at(name)
         })?;
         out.write_all(&bytes)
-            .map_err(|error| finding::IO.finding(format!("could not write `{name}`: {error}")).at(name))
+            .map_err(|error| finding::io(format!("could not write `{name}`"), &error).at(name))
     }
 
     /// Whether any file lies below the directory `name`.

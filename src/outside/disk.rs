@@ -26,21 +26,9 @@ const HELD_LIMIT: u64 = 64 << 20;
 
 /// A finding for what the operating system said about `path`.
 pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> {
-    let fix = match error.kind() {
-        io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the path"),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free some space and run it again"),
-        io::ErrorKind::ReadOnlyFilesystem => Some("work on a copy at a place that can be written"),
-        io::ErrorKind::NotFound => Some("check the path"),
-        _ => None,
-    };
     let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
     let shown = inner.unwrap_or(path).display().to_string();
-    let problem =
-        finding::IO.finding(format!("could not {action} `{shown}`")).why(error.to_string()).at(shown);
-    match fix {
-        Some(fix) => problem.fix(fix),
-        None => problem,
-    }
+    finding::io(format!("could not {action} `{shown}`"), error).at(shown)
 }
 
 /// # Errors

@@ -25,9 +25,23 @@ pub fn finding() -> Box<Finding> {
 /// Hears signals from now on. Verbs that neither ask nor write never pay for the thread.
 pub fn arm() {
     ARMED.call_once(|| {
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        keep_from_hanging_up();
         // Without a handler a signal still ends the process; only leftovers stay.
         let _ = ctrlc::set_handler(hear_signal);
     });
+}
+
+/// `nohup` has the terminal's end ignored by what is to outlive it, which a handler would undo.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn keep_from_hanging_up() {
+    use nix::sys::signal::{SigSet, Signal};
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    if ignored & (1 << (Signal::SIGHUP as u64 - 1)) != 0 {
+        let _ = SigSet::from(Signal::SIGHUP).thread_block();
+    }
 }
 
 /// The next signal runs `stop`; the one after it ends the process as ever.

@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::outside::interrupt;
+
 /// Bytes that wait to be written at most. More is dropped, and its lines counted.
 const ROOM: usize = 4 << 20;
 
@@ -34,6 +36,8 @@ struct Waiting {
 
 impl Journal {
     pub fn new() -> Self {
+        // A thread that is started before may get signals that are to be ignored.
+        interrupt::arm();
         let desk = Arc::new(Desk::default());
         let writer = Arc::clone(&desk);
         thread::spawn(move || writer.write());

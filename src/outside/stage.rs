@@ -48,9 +48,14 @@ impl Stage {
                 return Ok(directory);
             }
         };
-        let directory = interrupt::guarded(make)
-            // tempfile puts the path into the text, which the finding names already.
-            .map_err(|error: io::Error| io_finding("write in", parent, &error.kind().into()))?;
+        let directory = interrupt::guarded(make).map_err(|error: io::Error| {
+            let problem = io_finding("write in", parent, &error);
+            // tempfile adds the path, which the finding names already.
+            match error.to_string().split_once(" at path ") {
+                Some((why, _)) => problem.why(why),
+                None => problem,
+            }
+        })?;
         Ok(Self { directory, parents: Vec::new(), _hold: hold })
     }
 
@@ -214,13 +219,15 @@ impl Stage {
 /// anywhere in it, through which files elsewhere would be replaced.
 ///
 /// # Errors
-/// [`finding::LINK_ESCAPES`], and [`finding::EXISTS`] when it is no directory.
+/// [`finding::LINK_ESCAPES`], [`finding::EXISTS`] when it is no directory, and [`finding::IO`] when it is
+/// another user's, who keeps this one out.
 pub fn judge_dist(function_directory: &Path) -> Result<()> {
     judge_inside(function_directory, DIST)
 }
 
 fn judge_inside(root: &Path, name: &str) -> Result<()> {
-    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(root.join(name))) else {
+    let place = root.join(name);
+    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(&place)) else {
         return Ok(());
     };
     if !target.is_dir() {
@@ -231,7 +238,9 @@ fn judge_inside(root: &Path, name: &str) -> Result<()> {
             .at(name));
     }
     if target.starts_with(root) {
-        return Ok(());
+        // Another user's could be put aside, and then not be removed.
+        let is_ours = fs::metadata(&target).is_ok_and(|metadata| is_ours(&metadata));
+        return if is_ours { Ok(()) } else { judge_parent(&place) };
     }
     Err(finding::LINK_ESCAPES
         .finding(format!("the link `{name}` leaves the function directory"))
@@ -340,19 +349,33 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
 
 fn replace_one_by_one(stage: &Path, dist: &Path, ours: &[&str]) -> io::Result<()> {
     let version = crate::model::version::FILE;
-    let remove = |name: &str| match fs::remove_file(dist.join(name)) {
+    let remove = |path: &Path| match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    remove(version)?;
-    for name in ours.iter().filter(|name| **name != version) {
-        if stage.join(name).exists() {
-            fs::rename(stage.join(name), dist.join(name))?;
-        } else {
-            remove(name)?;
-        }
+    let beside = |name: &str| dist.join(format!("{OURS}{name}"));
+    let (new, gone): (Vec<&str>, Vec<&str>) = ours.iter().partition(|name| stage.join(name).exists());
+    // All of it comes first, for `dist/` may be a disk of its own, and full.
+    let brought = new.iter().try_for_each(|name| bring(&stage.join(name), &beside(name)));
+    if brought.is_err() {
+        // The first error says why.
+        new.iter().for_each(|name| drop(remove(&beside(name))));
+        return brought;
     }
-    fs::rename(stage.join(version), dist.join(version))
+    remove(&dist.join(version))?;
+    gone.iter().try_for_each(|name| remove(&dist.join(name)))?;
+    for name in new.iter().filter(|name| **name != version) {
+        fs::rename(beside(name), dist.join(name))?;
+    }
+    fs::rename(beside(version), dist.join(version))
+}
+
+/// Moves a file, to another disk too.
+fn bring(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => fs::copy(from, to).map(drop),
+        renamed => renamed,
+    }
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {

@@ -251,8 +251,9 @@ impl Terminal {
             complain(&format!("{}  {help} fnscaffold explain {id}\n", self.render(finding, self.color_err)));
         } else {
             let document = serde_json::json!({ "ok": false, "error": finding });
-            // Nothing is left to be told where even this cannot be written.
-            let _ = self.say_json(&document);
+            if self.say_json(&document).is_err() {
+                complain(&format!("{}\n", self.render(finding, self.color_err)));
+            }
         }
     }
 

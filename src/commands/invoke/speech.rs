@@ -150,7 +150,8 @@ impl Speech {
                 .collect();
             let mut document = json!({ "ok": problem.is_none(), "runtime": self.runtime });
             if let Some(interpreter) = interpreter {
-                document["interpreter"] = json!({ "path": interpreter.path, "version": interpreter.version });
+                document["interpreter"] =
+                    json!({ "path": interpreter.path.display().to_string(), "version": interpreter.version });
             }
             document["calls"] = json!(calls);
             if let Some(problem) = problem {

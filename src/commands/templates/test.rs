@@ -83,8 +83,8 @@ impl Test {
             workers.into_iter().flat_map(|worker| worker.join().expect("testing does not panic")).collect()
         });
         self.say(terminal, &outcomes)?;
-        let failed = outcomes.iter().any(|outcome| outcome.failed.is_some());
-        Ok(if failed { Exit::Findings } else { Exit::Done })
+        let failed: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.failed).collect();
+        Ok(if failed.is_empty() { Exit::Done } else { finding::exit_of(&failed) })
     }
 
     fn say(&self, terminal: &Terminal, outcomes: &[Outcome]) -> Result<()> {
@@ -142,6 +142,11 @@ impl Test {
             warning: None,
         };
         if let Err(problem) = self.take_steps(terminal, combination, is_own, &mut outcome) {
+            if problem.rule == &finding::IO {
+                // This machine's, not the template's.
+                outcome.failed = Some(problem);
+                return outcome;
+            }
             let why = match problem.why {
                 Some(why) => format!("{}\n{why}", problem.message),
                 None => problem.message,

@@ -186,7 +186,7 @@ impl<R: Read + Seek> Sources for Archive<R> {
     fn copy(&self, name: &str, out: &mut dyn Write) -> Result<()> {
         self.unpack(self.entry(name)?, |block| {
             out.write_all(block)
-                .map_err(|error| finding::IO.finding(format!("could not write `{name}`: {error}")).at(name))
+                .map_err(|error| finding::io(format!("could not write `{name}`"), &error).at(name))
         })
     }
 

@@ -383,7 +383,7 @@ impl<W: Write> Write for Hashing<W> {
 
 fn unwritable(error: &ZipError) -> Box<Finding> {
     match error {
-        ZipError::Io(error) => finding::IO.finding(format!("could not write the archive: {error}")),
+        ZipError::Io(error) => finding::io("could not write the archive", error),
         error => finding::IO.finding(format!("could not write the archive: {error}")),
     }
 }

@@ -43,7 +43,8 @@ impl Home {
     /// # Errors
     /// [`finding::IO`].
     pub fn new() -> Result<Self> {
-        let stage = Stage::within(&std::env::temp_dir())?;
+        let stage = Stage::within(&std::env::temp_dir())
+            .map_err(|problem| problem.fix("set TMPDIR to a directory that can be written"))?;
         // Interpreters name files by their real paths.
         let root =
             fs::canonicalize(stage.path()).map_err(|error| disk::io_finding("open", stage.path(), &error))?;

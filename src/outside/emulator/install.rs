@@ -1,6 +1,7 @@
 //! An archive's dependency file in, a directory with what the real npm or pip made of it out, from a
 //! cache where the same was installed before.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::{Basis, Sources};
 use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
-use crate::outside::stage::Stage;
+use crate::outside::stage::{Stage, judge_parent};
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "2";
@@ -30,6 +31,9 @@ pub const NODE_MODULES: &str = "node_modules";
 
 /// Lines of npm or pip that a finding repeats.
 const LAST_LINES: usize = 15;
+
+/// The variable that tells npm where to keep what it fetched.
+const NPM_CACHE: &str = "npm_config_cache";
 
 /// What was installed, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +127,7 @@ impl Installing<'_> {
 
     /// Installs in a copy of the code and renames the result into the cache.
     fn fill(&self, sources: &dyn Sources, changes_code: bool, cache: &Path, entry: &Path) -> Result<()> {
-        let stage = Stage::within(cache)?;
+        let stage = Stage::within(cache).map_err(elsewhere)?;
         let (code, done) = (stage.path().join("code"), stage.path().join("done"));
         unpack(sources, &code, |_| true)?;
         let moved = |error| disk::io_finding("write", &done, &error);
@@ -184,6 +188,12 @@ impl Installing<'_> {
             ])
             .env("PATH", path)
             .env_remove("NODE_OPTIONS");
+        // npm ends where its own cache, in the home, cannot be made: a user of a container may have no home.
+        let is_named = |name: &OsStr| name.eq_ignore_ascii_case(NPM_CACHE);
+        let has_home = || home().is_some_and(|home| judge_parent(&home.join(".npm")).is_ok());
+        if !std::env::vars_os().any(|(name, _)| is_named(&name)) && !has_home() {
+            command.env(NPM_CACHE, cache_base().join("npm"));
+        }
         finish(command, code, "npm", "package.json")
     }
 
@@ -240,7 +250,8 @@ fn finish(mut command: Command, directory: &Path, name: &str, file: &str) -> Res
             .fix(fix)
             .at(file)
     };
-    let output = run(&mut command, directory).map_err(|error| failed(error.to_string()))?;
+    let output = run(&mut command, directory)
+        .map_err(|error| finding::io(format!("could not start {name}"), &error))?;
     if output.status.success() {
         return Ok(());
     }
@@ -309,27 +320,47 @@ fn is_local(version: &str) -> bool {
     ["file:", "link:", "./", "../", "/", "~/"].iter().any(|prefix| version.starts_with(prefix))
 }
 
-/// FNSCAFFOLD_CACHE, else the place that the system has for caches.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The user's. Without the variable the system knows it too.
+fn home() -> Option<PathBuf> {
+    variable("HOME").or_else(std::env::home_dir).filter(|home| home.is_absolute())
+}
+
+/// FNSCAFFOLD_CACHE, else the place that the system has for caches. One that all users share is the last
+/// resort.
 pub fn cache_base() -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || variable("HOME").or_else(|| variable("USERPROFILE"));
     let base = if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Caches"))
     } else if cfg!(windows) {
         variable("LOCALAPPDATA")
     } else {
-        variable("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
+        // One that is relative is none, say the XDG Base Directory Specification and who reads it.
+        variable("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| home().map(|home| home.join(".cache")))
     };
     variable("FNSCAFFOLD_CACHE")
         .or_else(|| base.map(|base| base.join("fnscaffold")))
         .unwrap_or_else(|| std::env::temp_dir().join("fnscaffold-cache"))
 }
 
-/// Where installed dependencies are kept.
-pub fn cache_directory() -> Result<PathBuf> {
-    let directory = cache_base().join("dependencies");
-    fs::create_dir_all(&directory).map_err(|error| disk::io_finding("create", &directory, &error))?;
+/// Where installed dependencies are kept, once something was installed.
+pub fn dependencies() -> PathBuf {
+    cache_base().join("dependencies")
+}
+
+fn cache_directory() -> Result<PathBuf> {
+    let directory = dependencies();
+    fs::create_dir_all(&directory)
+        .map_err(|error| elsewhere(disk::io_finding("create", &directory, &error)))?;
     fs::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
+}
+
+fn elsewhere(problem: Box<Finding>) -> Box<Finding> {
+    problem.fix("set FNSCAFFOLD_CACHE to a directory that can be written")
 }
 
 #[cfg(test)]

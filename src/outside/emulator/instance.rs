@@ -2,7 +2,9 @@
 //! out or ends.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -71,11 +73,14 @@ impl Instance {
     /// [`finding::IO`] when no process can be started. That the code does not load is a [`Failure`].
     pub async fn start(home: &Home, start: &Start<'_>) -> Result<std::result::Result<Self, Failure>> {
         let deadline = Instant::now() + start.limit;
-        let failed = |what: &str, error: &io::Error| {
-            finding::IO.finding(format!("could not {what}")).why(error.to_string())
-        };
-        let listener = control::Listener::bind(&home.control())
-            .map_err(|error| failed("listen for the interpreter", &error))?;
+        judge_places(home, start)?;
+        let failed = |what: &str, error: &io::Error| finding::io(format!("could not {what}"), error);
+        let listener = control::Listener::bind(&home.control()).map_err(|error| {
+            let problem = failed("listen for the interpreter", &error);
+            // The name of a socket has some 100 bytes at most.
+            let is_long = error.kind() == io::ErrorKind::InvalidInput;
+            if is_long { problem.fix("set TMPDIR to a directory with a shorter path") } else { problem }
+        })?;
         let program = &start.interpreter.path;
         let leashed = match start.route {
             Route::Auto | Route::Trace => trace::program(program).map_err(|error| error.to_string()),
@@ -166,6 +171,25 @@ impl Instance {
     }
 }
 
+/// Whether the interpreter can be told where everything is, which is done in text.
+fn judge_places(home: &Home, start: &Start<'_>) -> Result<()> {
+    let packages = match start.packages {
+        Packages::Beside(directory) | Packages::InCode(directory) => Some(directory.as_path()),
+        Packages::None => None,
+    };
+    for place in [home.root(), &home.code].into_iter().chain(packages) {
+        if place.to_str().is_none() {
+            let shown = place.display().to_string();
+            return Err(finding::IO
+                .finding(format!("no function can run in `{shown}`"))
+                .why("the path is not UTF-8, and interpreters are told of it in UTF-8")
+                .fix("rename the directory; TMPDIR and FNSCAFFOLD_CACHE name others for what is not the function's own")
+                .at(shown));
+        }
+    }
+    Ok(())
+}
+
 fn not_led(why: &str) -> Box<Finding> {
     finding::IO
         .finding("the function's programs could not be led to the metadata service")
@@ -213,16 +237,14 @@ fn command(mut command: Command, home: &Home, start: &Start<'_>) -> Command {
     let mut path = vec![code.clone(), own.join("bin"), own.clone()];
     path.extend(interpreter.path.parent().map(std::path::Path::to_owned));
     path.extend(["/usr/bin", "/usr/local/bin", "/sbin", "/bin"].map(Into::into));
+    let libraries = vec![code.join("shared-libs"), own.join("shared-libs")];
     command
         .env("_HANDLER", start.entrypoint)
         .env("AWS_LAMBDA_RUNTIME_API", "169.254.169.254")
         .env("LAMBDA_RUNTIME_DIR", &own)
         .env("LAMBDA_TASK_ROOT", code)
-        .env("PATH", std::env::join_paths(path).unwrap_or_default())
-        .env(
-            "LD_LIBRARY_PATH",
-            std::env::join_paths([code.join("shared-libs"), own.join("shared-libs")]).unwrap_or_default(),
-        )
+        .env("PATH", join_paths(path))
+        .env("LD_LIBRARY_PATH", join_paths(libraries))
         .env("X_YCF_CONCURRENCY", start.calls_at_once.to_string())
         .env("X_YCF_MEMORY_SIZE", start.memory.to_string())
         .env("YC_METADATA_ADDR", format!("127.0.0.1:{}", start.metadata.port()))
@@ -244,6 +266,12 @@ fn command(mut command: Command, home: &Home, start: &Start<'_>) -> Command {
         command.env("TEMP", home.temporary()).env("TMP", home.temporary());
     }
     command
+}
+
+/// The paths as one variable, without those that hold what stands between two.
+fn join_paths(mut paths: Vec<PathBuf>) -> OsString {
+    paths.retain(|path| std::env::join_paths([path]).is_ok());
+    std::env::join_paths(paths).unwrap_or_default()
 }
 
 /// The version's own variables, but those that are the platform's.

@@ -78,11 +78,14 @@ fn guardian(home: &Path) -> io::Result<Option<Child>> {
     use std::os::unix::process::CommandExt;
     const GUARD: &str =
         r#"read -r leader; read -r _; kill -s KILL -- "-$leader"; chmod -R u+w "$1"; rm -rf "$1""#;
-    let mut command = Command::new("/bin/sh");
+    const SHELL: &str = "/bin/sh";
+    let mut command = Command::new(SHELL);
     command.args(["-c", GUARD, "fnscaffold-guard"]).arg(home);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // A signal from the terminal must not reach it before its work is done.
-    command.process_group(0).spawn().map(Some)
+    let started = command.process_group(0).spawn();
+    // Some images of containers have none.
+    started.map(Some).map_err(|error| io::Error::new(error.kind(), format!("`{SHELL}`: {error}")))
 }
 
 /// The bootstraps end by themselves when fnscaffold does; no shell there outlives it for certain.

@@ -125,10 +125,13 @@ async fn open_all(places: Vec<Place>, manner: Arc<Manner>) -> Result<Vec<Arc<Ser
 }
 
 fn no_port(address: SocketAddr, error: &std::io::Error) -> Box<Finding> {
-    finding::IO
-        .finding(format!("could not listen at {address}"))
-        .why(error.to_string())
-        .fix("`--port 0` takes any port that is free")
+    use std::io::ErrorKind;
+    let is_port = matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied);
+    finding::io(format!("could not listen at {address}"), error).fix(if is_port {
+        "`--port 0` takes any port that is free"
+    } else {
+        "`--host` takes an address that this machine has"
+    })
 }
 
 impl Functions {

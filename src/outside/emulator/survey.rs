@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::install::cache_directory;
+use super::install;
 use super::interpreter::{Interpreter, programs, said};
 use super::{Way, trace};
-use crate::model::finding::Result;
 use crate::model::runtime::{Lang, RUNTIMES};
+use crate::outside::stage::judge_parent;
 
 /// A program that is there.
 #[derive(Debug, Clone, Serialize)]
 pub struct Program {
+    #[serde(serialize_with = "shown")]
     pub path: PathBuf,
     pub version: String,
 }
@@ -40,16 +41,17 @@ pub struct Survey {
     pub candidates: Vec<Candidate>,
     pub npm: Option<Program>,
     /// Where installed dependencies are kept.
+    #[serde(serialize_with = "shown")]
     pub cache: PathBuf,
+    /// Why nothing can be kept there, or nothing where it can.
+    pub cache_refused: Option<String>,
     /// Why programs cannot be led to the metadata service from outside, or nothing where they can.
     pub trace_refused: Option<String>,
     /// How a function reaches the metadata service.
     pub metadata: String,
 }
 
-/// # Errors
-/// [`finding::IO`](crate::model::finding::IO) when the cache cannot be made.
-pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
+pub fn survey(chosen: &[PathBuf]) -> Survey {
     // Several runtimes ask the same programs.
     let (mut probed, mut pips) = (BTreeMap::new(), BTreeMap::new());
     let mut probe =
@@ -70,16 +72,23 @@ pub fn survey(chosen: &[PathBuf]) -> Result<Survey> {
         });
     }
     let trace_refused = trace::refused();
-    Ok(Survey {
+    let cache = install::dependencies();
+    Survey {
         candidates,
         npm: programs("npm").find_map(|path| {
             let version = said(&path, &["--version"]).ok()?;
             Some(Program { path, version })
         }),
-        cache: cache_directory()?,
+        cache_refused: judge_parent(&cache).err().and_then(|problem| problem.why),
+        cache,
         metadata: trace_refused.clone().map_or(Way::Traced, Way::Preloaded).to_string(),
         trace_refused,
-    })
+    }
+}
+
+/// JSON has no word for a path that is not UTF-8.
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 fn pip(python: &Path) -> Option<Program> {
