@@ -287,7 +287,7 @@ fn walk(
     selection: &Selection,
     mut found: impl FnMut(SourceFile),
 ) -> Result<Vec<(String, LeftOutBy)>> {
-    let root = fs::canonicalize(directory).map_err(|error| io_finding("open", directory, &error))?;
+    let root = dunce::canonicalize(directory).map_err(|error| io_finding("open", directory, &error))?;
     let shared: Arc<Path> = directory.into();
     let mut left_out = Vec::new();
     let walk = WalkDir::new(directory).min_depth(1).follow_links(true);
@@ -363,7 +363,7 @@ fn name_in_archive(root: &Path, path: &Path) -> Result<String> {
 }
 
 fn check_link(root: &Path, place: &Path, path: &str) -> Result<()> {
-    let target = fs::canonicalize(place).map_err(|error| io_finding("follow", place, &error))?;
+    let target = dunce::canonicalize(place).map_err(|error| io_finding("follow", place, &error))?;
     if target.starts_with(root) {
         return Ok(());
     }
@@ -544,12 +544,12 @@ pub fn templates(directory: &Path) -> Result<Templates> {
 /// Whether `path` is the directory that this process, and so the person's shell, stands in.
 pub fn is_current_directory(path: &Path) -> bool {
     let same = |a: io::Result<PathBuf>, b: io::Result<PathBuf>| a.ok().is_some_and(|a| b.ok() == Some(a));
-    same(fs::canonicalize(path), std::env::current_dir().and_then(fs::canonicalize))
+    same(dunce::canonicalize(path), std::env::current_dir().and_then(dunce::canonicalize))
 }
 
 /// The last part of the directory's real path.
 pub fn directory_name(directory: &Path) -> Option<String> {
-    let path = fs::canonicalize(directory).ok()?;
+    let path = dunce::canonicalize(directory).ok()?;
     Some(path.file_name()?.to_string_lossy().into_owned())
 }
 

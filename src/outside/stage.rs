@@ -227,7 +227,7 @@ pub fn judge_dist(function_directory: &Path) -> Result<()> {
 
 fn judge_inside(root: &Path, name: &str) -> Result<()> {
     let place = root.join(name);
-    let (Ok(root), Ok(target)) = (fs::canonicalize(root), fs::canonicalize(&place)) else {
+    let (Ok(root), Ok(target)) = (dunce::canonicalize(root), dunce::canonicalize(&place)) else {
         return Ok(());
     };
     if !target.is_dir() {

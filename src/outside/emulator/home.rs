@@ -47,7 +47,7 @@ impl Home {
             .map_err(|problem| problem.fix("set TMPDIR to a directory that can be written"))?;
         // Interpreters name files by their real paths.
         let root =
-            fs::canonicalize(stage.path()).map_err(|error| disk::io_finding("open", stage.path(), &error))?;
+            dunce::canonicalize(stage.path()).map_err(|error| disk::io_finding("open", stage.path(), &error))?;
         let code = root.join(CODE.trim_start_matches('/'));
         let home = Self { stage, root, code };
         home.make("tmp")?;
@@ -72,7 +72,7 @@ impl Home {
         let sources = match code {
             Code::Archive(sources) => *sources,
             Code::Directory(directory, sources) => {
-                self.code = fs::canonicalize(directory)
+                self.code = dunce::canonicalize(directory)
                     .map_err(|error| disk::io_finding("open", directory, &error))?;
                 let own = self.code.join(NODE_MODULES);
                 if lang == Lang::Nodejs && own.is_dir() {
@@ -135,7 +135,7 @@ impl Home {
 
     /// What interpreters call the directories, and what the platform calls them.
     pub fn places(&self) -> Vec<(String, &'static str)> {
-        let code = fs::canonicalize(&self.code).unwrap_or_else(|_| self.code.clone());
+        let code = dunce::canonicalize(&self.code).unwrap_or_else(|_| self.code.clone());
         vec![(code.display().to_string(), CODE), (self.runtime().display().to_string(), RUNTIME)]
     }
 

@@ -356,7 +356,7 @@ fn cache_directory() -> Result<PathBuf> {
     let directory = dependencies();
     fs::create_dir_all(&directory)
         .map_err(|error| elsewhere(disk::io_finding("create", &directory, &error)))?;
-    fs::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
+    dunce::canonicalize(&directory).map_err(|error| disk::io_finding("open", &directory, &error))
 }
 
 fn elsewhere(problem: Box<Finding>) -> Box<Finding> {

@@ -64,7 +64,7 @@ pub fn recall(path: &Path) -> Result<Interpreter, String> {
 /// Nothing for what is not there, and for a bare name, which is looked for in many places.
 fn stamp(path: &Path) -> Option<Stamp> {
     path.parent().filter(|directory| !directory.as_os_str().is_empty())?;
-    let real = fs::canonicalize(path).ok()?;
+    let real = dunce::canonicalize(path).ok()?;
     let metadata = fs::metadata(&real).ok()?;
     let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     let path = std::path::absolute(path).ok()?;
