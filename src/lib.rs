@@ -20,6 +20,7 @@ use outside::terminal::{self, Terminal};
 /// Scaffold, package, check and prove functions for Yandex Cloud Functions
 #[derive(Parser)]
 #[command(
+    bin_name = "fnscaffold",
     version,
     disable_help_subcommand = true,
     styles = terminal::STYLES,

@@ -214,6 +214,9 @@ fn a_byte_order_mark_is_no_part_of_a_pattern() {
 
 #[test]
 fn patterns_mean_what_they_mean_to_git() {
+    if cfg!(any(windows, target_os = "macos")) {
+        return absent("disk that takes any name");
+    }
     let files = [
         "a",
         "b",

@@ -61,14 +61,21 @@ const fn level(severity: Severity) -> &'static str {
 
 /// A path as a URI, relative where it is: all but unreserved characters and `/` are escaped.
 fn uri(path: &str) -> String {
+    let (root, path) = match path.as_bytes() {
+        [b'/', ..] => ("file://".to_owned(), path),
+        // A drive of Windows.
+        [letter, b':', b'/', ..] if letter.is_ascii_alphabetic() => {
+            (format!("file:///{}", &path[..2]), &path[2..])
+        }
+        _ => (String::new(), path),
+    };
     let escaped = path.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
             char::from(byte).to_string()
         }
         _ => format!("%{byte:02X}"),
     });
-    let scheme = if path.starts_with('/') { "file://" } else { "" };
-    scheme.chars().map(String::from).chain(escaped).collect()
+    root.chars().map(String::from).chain(escaped).collect()
 }
 
 #[cfg(test)]
@@ -86,6 +93,7 @@ mod tests {
         let location = &result["locations"][0]["physicalLocation"];
         assert_eq!(location["artifactLocation"]["uri"], "functions/a/a%20b/%C3%BC.toml");
         assert_eq!(uri("/a/b c"), "file:///a/b%20c");
+        assert_eq!(uri("C:/a/b:c"), "file:///C:/a/b%3Ac");
         assert_eq!(location["region"]["startLine"], 7);
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(log["runs"][0]["tool"]["driver"]["rules"][index]["id"], "FN0207");

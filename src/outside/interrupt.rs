@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -125,5 +127,9 @@ pub fn remove(directory: &Path) {
         }
         // The code of a function that runs is read-only.
         let _ = set_modes(directory, Access::Remove);
+        if cfg!(windows) {
+            // There a process holds the directory that it runs in, and for a moment longer than it lives.
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }

@@ -46,8 +46,8 @@ impl Home {
         let stage = Stage::within(&std::env::temp_dir())
             .map_err(|problem| problem.fix("set TMPDIR to a directory that can be written"))?;
         // Interpreters name files by their real paths.
-        let root =
-            dunce::canonicalize(stage.path()).map_err(|error| disk::io_finding("open", stage.path(), &error))?;
+        let root = dunce::canonicalize(stage.path())
+            .map_err(|error| disk::io_finding("open", stage.path(), &error))?;
         let code = root.join(CODE.trim_start_matches('/'));
         let home = Self { stage, root, code };
         home.make("tmp")?;

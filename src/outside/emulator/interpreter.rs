@@ -298,6 +298,7 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(problem.rule.id, "FN0503");
-        assert!(problem.why.unwrap().contains("/nowhere/python3"));
+        let why = problem.why.unwrap();
+        assert!(why.contains("nowhere") && why.contains("python3"), "{why}");
     }
 }
