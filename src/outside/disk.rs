@@ -491,7 +491,8 @@ pub fn list_directory(directory: &Path) -> Result<Option<Vec<String>>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        // Systems call it by several names.
+        Err(_) if fs::metadata(directory).is_ok_and(|metadata| !metadata.is_dir()) => return Ok(None),
         Err(error) => return Err(io_finding("list", directory, &error)),
     };
     let mut names = Vec::new();
