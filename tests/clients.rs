@@ -31,7 +31,7 @@ use std::thread::sleep;
 #[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use function::{Function, cache, every_node, every_python};
 
@@ -150,7 +150,7 @@ fn every_program_is_led_and_goes_on_as_if_nobody_looked() {
         for name in clients.split(' ') {
             assert_eq!(body["clients"][name], FAKE, "{name}: {body}");
         }
-        let expected = json!({
+        let expected = serde_json::json!({
             "local": true,
             "named": true,
             "signals": 5,

@@ -22,6 +22,10 @@ mod tools;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+#[cfg(unix)]
+use std::os::unix::fs::symlink as link_directory;
+#[cfg(windows)]
+use std::os::windows::fs::symlink_dir as link_directory;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -267,13 +271,12 @@ fn commands_have_flags_that_yc_knows() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn serverless_prints_the_service() {
     let function = function("everything.toml");
     let (_, lost) = written(function.path(), "serverless.yml", &["serverless"]);
     let modules = serverless();
-    std::os::unix::fs::symlink(&modules, function.path().join("node_modules")).unwrap();
+    link_directory(&modules, function.path().join("node_modules")).unwrap();
     let node =
         nodes().into_iter().find(|node| node.runtime == "nodejs22").expect("Serverless needs a Node.js");
     let mut print = Command::new(node.program);
