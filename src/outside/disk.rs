@@ -33,14 +33,19 @@ pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> 
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     };
-    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
-    let shown = inner.unwrap_or(path).display().to_string();
+    let shown = shown(path);
     let problem =
         finding::IO.finding(format!("could not {action} `{shown}`")).why(error.to_string()).at(shown);
     match fix {
         Some(fix) => problem.fix(fix),
         None => problem,
     }
+}
+
+/// A path as people write it: without the dot of the directory they are in.
+pub fn shown(path: &Path) -> String {
+    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
+    inner.unwrap_or(path).display().to_string()
 }
 
 /// # Errors
