@@ -473,6 +473,11 @@ fn check_does_not_miss_what_a_variable_leads_to() {
             let run = function.run(&["check"]).expect(1);
             assert!(run.stdout.contains("error[FN0310]") && run.stdout.contains("FN0225"), "{run:?}");
         }
+        // Nothing else is taken for less.
+        function.variable("X_YCF_NO_RUNTIME_POOL", "1").write("index.py", "import own\n");
+        function.command(&[]);
+        function.run(&["pack"]).expect(0);
+        function.run(&["check"]).expect(1);
     }
 }
 

@@ -170,8 +170,9 @@ mod tests {
         assert_eq!((manifests["ONE"].as_str(), manifests["TWO"].as_str()), ("$second", "a secret"));
         assert_eq!(given.secrets().collect::<Vec<_>>(), ["a secret"]);
         assert!(given.judge(&version).is_empty());
-        let mut more = read(&["THREE=3", "FOUR=4"]).unwrap();
+        let mut more = read(&["THREE=3", "FOUR=postgres://me:pa55word@host/data"]).unwrap();
         more.take(&version);
+        assert_eq!(more.secrets().collect::<Vec<_>>(), ["postgres://me:pa55word@host/data"]);
         let told: Vec<_> = more.judge(&version).into_iter().map(|told| told.message.clone()).collect();
         let only_here = "the function has variables only here: FOUR, THREE";
         assert_eq!(told, ["the function runs without the secret `TWO`", only_here]);
