@@ -711,6 +711,9 @@ fn new_over_a_function_takes_what_its_manifest_says() {
     let other = answers(&["--force", "--lang", "python", "--timeout", "5s"]);
     assert_eq!((&other["runtime"], &other["memory"]), (&"python311".into(), &"256MB".into()));
     assert_eq!((&other["timeout"], &other["entrypoint"]), (&"5s".into(), &"index.main".into()));
+    let asked = ["new", "--lang", "nodejs", "--mode", "api", "-o", ".", "--print-answers"];
+    let unforced = run(&mut fnscaffold(directory.path(), &asked)).expect(0);
+    assert!(unforced.stdout.contains("128MB"), "{unforced:?}");
     fs::write(&path, "no manifest").unwrap();
     let anew = answers(&["--force", "--lang", "python", "--mode", "api"]);
     assert_eq!(anew["memory"], "128MB");
