@@ -473,6 +473,11 @@ fn check_does_not_miss_what_a_variable_leads_to() {
             let run = function.run(&["check"]).expect(1);
             assert!(run.stdout.contains("error[FN0310]") && run.stdout.contains("FN0225"), "{run:?}");
         }
+        // Nothing else is taken for less.
+        function.variable("X_YCF_NO_RUNTIME_POOL", "1").write("index.py", "import own\n");
+        function.command(&[]);
+        function.run(&["pack"]).expect(0);
+        function.run(&["check"]).expect(1);
     }
 }
 
@@ -877,7 +882,7 @@ fn another_python_does_not_judge_newer_syntax_and_compiled_modules() {
 
 #[test]
 fn what_the_platform_has_installed_is_not_missed() {
-    let node = every_node(&[("index.js", "require('yandex-cloud');\nexports.main = () => 1;\n")]);
+    let node = every_node(&[("index.js", "require('yandex-cloud/api/iam/v1');\nexports.main = () => 1;\n")]);
     let python = every_python(&[("index.py", &format!("import yandexcloud\n{}", python("1")))]);
     let oldest = [("nodejs14", "nodejs16", node), ("python38", "python39", python)];
     for (has_it, lacks_it, functions) in oldest {
@@ -912,6 +917,17 @@ fn dependencies_that_the_platform_has_no_room_for_are_told() {
             let run = function.run(&["check", "--load", "--interpreter", interpreter]).expect(0);
             assert_eq!(run.stdout.contains("warning[FN0320]"), is_told, "{}", run.stdout);
         }
+    }
+}
+
+#[test]
+fn a_python_error_that_answers_to_any_name_is_one_like_others() {
+    let error = "class Failed(Exception):\n    def __getattr__(self, name):\n        return self\n\n\n";
+    let code = format!("{error}def main(event, context):\n    raise Failed('no')\n");
+    for function in every_python(&[("index.py", &code)]) {
+        let answer = function.fails(&[]);
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["errorType"], "Failed", "{body}");
     }
 }
 

@@ -727,18 +727,31 @@ fn new_over_a_function_takes_what_its_manifest_says() {
         let done = run(&mut fnscaffold(directory.path(), &json)).expect(0);
         serde_json::from_str::<Value>(&done.stdout).unwrap()["answers"].take()
     };
-    let first = answers(&["my-name", "--runtime", "nodejs22", "--mode", "api", "--memory", "256MB"]);
+    let first = answers(&[
+        "my-name",
+        "--runtime",
+        "nodejs22",
+        "--mode",
+        "api",
+        "--memory",
+        "256MB",
+        "--entrypoint",
+        "src/a.main",
+    ]);
     let path = directory.path().join("function.toml");
     let manifest = fs::read_to_string(&path).unwrap();
     fs::write(&path, manifest.replacen("\"3s\" ", "\"9s\" ", 1)).unwrap();
     let again = answers(&["--force"]);
-    for key in ["name", "lang", "mode", "runtime", "memory"] {
+    for key in ["name", "lang", "mode", "runtime", "memory", "entrypoint"] {
         assert_eq!(again[key], first[key]);
     }
     assert_eq!(again["timeout"], "9s", "what a person has changed counts");
     let other = answers(&["--force", "--lang", "python", "--timeout", "5s"]);
     assert_eq!((&other["runtime"], &other["memory"]), (&"python311".into(), &"256MB".into()));
-    assert_eq!(other["timeout"], "5s");
+    assert_eq!((&other["timeout"], &other["entrypoint"]), (&"5s".into(), &"index.main".into()));
+    let asked = ["new", "--lang", "nodejs", "--mode", "api", "-o", ".", "--print-answers"];
+    let unforced = run(&mut fnscaffold(directory.path(), &asked)).expect(0);
+    assert!(unforced.stdout.contains("128MB"), "{unforced:?}");
     fs::write(&path, "no manifest").unwrap();
     let anew = answers(&["--force", "--lang", "python", "--mode", "api"]);
     assert_eq!(anew["memory"], "128MB");

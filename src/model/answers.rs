@@ -111,7 +111,7 @@ impl Given {
         Ok(())
     }
 
-    /// Takes what a function.toml adds, but no runtime of another language than was asked for.
+    /// Takes what a function.toml adds, but nothing of another language than was asked for.
     pub fn offer_manifest(&mut self, manifest: &Manifest, from: &str) {
         let Manifest { name, version, template, .. } = manifest;
         let said = self.lang().ok().flatten();
@@ -122,7 +122,7 @@ impl Given {
             ("name", Some(name)),
             ("mode", mode),
             ("runtime", runtime.map(|_| &version.runtime)),
-            ("entrypoint", Some(&version.entrypoint)),
+            ("entrypoint", runtime.map(|_| &version.entrypoint)),
             ("memory", Some(&version.memory)),
             ("timeout", Some(&version.timeout)),
             ("service-account-id", version.service_account_id.as_ref()),

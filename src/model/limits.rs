@@ -114,7 +114,9 @@ fn is_read_at_start(variable: &str, lang: Lang) -> bool {
                 .contains(&variable)
         }
         Lang::Python => {
-            variable.starts_with("PYTHON") && !["PYTHONASYNCIODEBUG", "PYTHONBREAKPOINT"].contains(&variable)
+            // Whatever else begins with `PYTHON_` is rather the function's own.
+            let own = ["PYTHON_", "PYTHONASYNCIODEBUG", "PYTHONBREAKPOINT"];
+            variable.starts_with("PYTHON") && !own.iter().any(|name| variable.starts_with(name))
         }
     }
 }
@@ -420,6 +422,8 @@ mod tests {
             ("python312", &[("PYTHONHASHSEED", "")], true),
             ("python312", &[("PYTHONHASHSEED", ""), ("LD_LIBRARY_PATH", "")], false),
             ("python312", &[("PYTHONASYNCIODEBUG", "")], false),
+            ("python312", &[("PYTHON_ENV", "")], false),
+            ("python312", &[("NODE_OPTIONS", "")], false),
             ("python311", &[("PYTHONHASHSEED", "")], false),
         ] {
             let set = |version: &mut Version| {

@@ -32,6 +32,7 @@ pub mod sources;
 pub mod spec;
 pub mod template;
 pub mod tree_view;
+pub mod variables;
 pub mod vendor;
 pub mod version;
 pub mod wanted;

@@ -26,9 +26,14 @@ const HELD_LIMIT: u64 = 64 << 20;
 
 /// A finding for what the operating system said about `path`.
 pub fn io_finding(action: &str, path: &Path, error: &io::Error) -> Box<Finding> {
-    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
-    let shown = inner.unwrap_or(path).display().to_string();
+    let shown = shown(path);
     finding::io(format!("could not {action} `{shown}`"), error).at(shown)
+}
+
+/// A path as people write it: without the dot of the directory they are in.
+pub fn shown(path: &Path) -> String {
+    let inner = path.strip_prefix(".").ok().filter(|inner| !inner.as_os_str().is_empty());
+    inner.unwrap_or(path).display().to_string()
 }
 
 /// # Errors

@@ -20,12 +20,10 @@ use crate::model::runtime::Runtime;
 /// The package that nodejs10, 12 and 14 bring along: the platform's SDK before its version 2.
 const PREINSTALLED: &str = "yandex-cloud";
 const PREINSTALLED_UNTIL: (u32, u32) = (16, 0);
-/// npm installs peer dependencies since its version 7, which came with Node.js 15.
-const PEERS_SINCE: (u32, u32) = (15, 0);
 
-/// Whether the platform has the package in that runtime without being asked.
+/// Whether the platform has the package, or the module in it, in that runtime without being asked.
 pub fn is_preinstalled(name: &str, runtime: &Runtime) -> bool {
-    name == PREINSTALLED && runtime.version() < PREINSTALLED_UNTIL
+    name.split('/').next() == Some(PREINSTALLED) && runtime.version() < PREINSTALLED_UNTIL
 }
 
 pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Problem> {
@@ -33,7 +31,8 @@ pub fn judge(graph: &Graph<'_>, runtime: &Runtime, entrypoint: &str) -> Vec<Prob
         Ok(package) => package,
         Err(problem) => return vec![problem],
     };
-    let mut findings = package.as_ref().map(|package| npm::judge(graph.sources, package)).unwrap_or_default();
+    let mut findings =
+        package.as_ref().map(|package| npm::judge(graph.sources, package, runtime)).unwrap_or_default();
     let Some(entry) = entrypoint::file(graph.sources, entrypoint) else { return findings };
     let judge = Judge::new(graph, runtime, package.as_ref());
     let surely = graph.reached(&entry, |import| import.when == When::Load);
@@ -266,7 +265,7 @@ impl<'j> Judge<'j> {
 
     fn declared(&self, name: &str) -> bool {
         let has = |key| self.range(key, name).is_some();
-        let peers = self.runtime.version() >= PEERS_SINCE;
+        let peers = self.runtime.version() >= npm::NPM_7_SINCE;
         has("dependencies") || has("optionalDependencies") || (peers && has("peerDependencies"))
     }
 

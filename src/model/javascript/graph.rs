@@ -125,6 +125,26 @@ impl<'s> Graph<'s> {
 
     /// Looks for the member `name` of a value that stands in the file `path`.
     fn find(&self, path: &str, value: &Value, name: &str, trail: &mut Trail, depth: usize) -> Answer {
+        match self.look(path, value, name, trail, depth) {
+            Answer::Found(place, found)
+                if found.gives_nothing() && self.may_be_replaced(path, value, name, depth) =>
+            {
+                Answer::Found(place, found.doubted())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether more than one thing may be the member, of which nobody knows the last.
+    fn may_be_replaced(&self, path: &str, value: &Value, name: &str, depth: usize) -> bool {
+        let has = |from: &&Value| {
+            !matches!(self.find(path, from, name, &mut Trail::new(), depth + 1), Answer::Absent)
+        };
+        let places = value.from.iter().filter(has).count() + usize::from(value.members.contains_key(name));
+        value.open || places > 1
+    }
+
+    fn look(&self, path: &str, value: &Value, name: &str, trail: &mut Trail, depth: usize) -> Answer {
         if !self.spend(depth) {
             return Answer::Unknown("the modules refer to each other too often".to_owned());
         }

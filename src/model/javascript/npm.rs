@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::model::finding;
 use crate::model::javascript::Problem;
 use crate::model::javascript::resolve::{self, strip_mark};
+use crate::model::runtime::Runtime;
 use crate::model::sources::Sources;
 
 const PACKAGE: &str = "package.json";
@@ -15,6 +16,9 @@ const SHRINKWRAP: &str = "npm-shrinkwrap.json";
 /// Scripts that npm runs when it installs.
 pub const LIFECYCLE: [&str; 7] =
     ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
+
+/// npm 7 came with Node.js 15. It installs peer dependencies.
+pub const NPM_7_SINCE: (u32, u32) = (15, 0);
 
 const KEYS: [&str; 4] = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
@@ -62,7 +66,7 @@ pub fn package(sources: &dyn Sources) -> Result<Option<Json>, Problem> {
 }
 
 /// What npm will refuse of a package.json that can be read, or of the lock file beside it.
-pub fn judge(sources: &dyn Sources, package: &Json) -> Vec<Problem> {
+pub fn judge(sources: &dyn Sources, package: &Json, runtime: &Runtime) -> Vec<Problem> {
     let mut findings = Vec::new();
     for (key, name, range) in KEYS.into_iter().flat_map(|key| ranges(package, key)) {
         let refused = if is_foreign(range) {
@@ -78,7 +82,10 @@ pub fn judge(sources: &dyn Sources, package: &Json) -> Vec<Problem> {
         };
         findings.extend(refused.map(invalid));
     }
-    findings.extend(LIFECYCLE.into_iter().filter_map(|script| judge_script(sources, package, script)));
+    // Without a lock file npm 6 runs no more than these for production.
+    let few = runtime.version() < NPM_7_SINCE && lock(sources).is_none();
+    let scripts = if few { &LIFECYCLE[..3] } else { &LIFECYCLE };
+    findings.extend(scripts.iter().filter_map(|script| judge_script(sources, package, script)));
     findings.extend(judge_lock(sources, package));
     findings
 }
@@ -86,13 +93,15 @@ pub fn judge(sources: &dyn Sources, package: &Json) -> Vec<Problem> {
 /// A script that begins a command with a program of a package that is there only in development.
 fn judge_script(sources: &dyn Sources, package: &Json, script: &str) -> Option<Problem> {
     let text = package.get("scripts")?.get(script)?.as_str()?;
-    // What may fail is guarded by one: `husky || true`.
-    if text.contains('|') {
+    // What may fail is guarded by one, `husky || true`, or nobody waits for it.
+    if text.contains('|') || text.replace("&&", "").contains('&') {
         return None;
     }
+    // Nobody asks how what stands before it has ended.
+    let (_, counted) = text.rsplit_once(';').unwrap_or(("", text));
     let has = |key: &str, name: &str| package.get(key).is_some_and(|table| table.get(name).is_some());
     let lock = lock(sources).and_then(Result::ok);
-    text.split("&&").flat_map(|part| part.split(';')).find_map(|command| {
+    counted.split("&&").find_map(|command| {
         let program = command.split_whitespace().next()?;
         let name = if program == "tsc" { "typescript" } else { program };
         let elsewhere = ["dependencies", "optionalDependencies", "peerDependencies"];
@@ -274,6 +283,10 @@ mod tests {
         }
     }
 
+    fn runtime(id: &str) -> &'static Runtime {
+        Runtime::find(id).unwrap()
+    }
+
     fn package_of(files: &BTreeMap<String, Vec<u8>>) -> Json {
         package(files).unwrap().unwrap()
     }
@@ -281,7 +294,10 @@ mod tests {
     fn told(files: &[(&str, &str)]) -> Vec<String> {
         let files: BTreeMap<String, Vec<u8>> =
             files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
-        judge(&files, &package_of(&files)).iter().map(|problem| problem.message.clone()).collect()
+        judge(&files, &package_of(&files), runtime("nodejs22"))
+            .iter()
+            .map(|problem| problem.message.clone())
+            .collect()
     }
 
     #[test]
@@ -299,19 +315,20 @@ mod tests {
         assert_eq!(told(&[there.as_slice(), &[("a.tgz", "")]].concat()), [""; 0]);
     }
 
-    /// Tried with npm 10.
+    /// Tried with npm 6, 10 and 11.
     #[test]
     fn scripts_of_the_installation_have_no_development_packages() {
-        let told = |script: &str, more: &str, lock: Option<&str>| {
+        let told_on = |id: &str, script: &str, more: &str, lock: Option<&str>| {
             let package = format!(
                 r#"{{"scripts": {{"{script}"}}, "devDependencies": {{"husky": "9", "typescript": "5"}}{more}}}"#
             );
             let mut files = BTreeMap::from([("package.json".to_owned(), package.into_bytes())]);
             files.extend(lock.map(|lock| ("package-lock.json".to_owned(), lock.as_bytes().to_vec())));
             let package = package_of(&files);
-            let findings = judge(&files, &package);
+            let findings = judge(&files, &package, runtime(id));
             findings.iter().map(|problem| (problem.severity, problem.message.clone())).collect::<Vec<_>>()
         };
+        let told = |script: &str, more: &str, lock: Option<&str>| told_on("nodejs22", script, more, lock);
         let (error, warning) = (finding::Severity::Error, finding::Severity::Warning);
         let found = |severity, script, program| {
             let message =
@@ -327,9 +344,22 @@ mod tests {
         assert_eq!(told(r#"prepare": "husky"#, "", Some(&locked)), found(error, "prepare", "husky"));
         assert_eq!(told(r#"prepare": "husky"#, "", Some(&lock(""))), []);
         assert_eq!(told(r#"prepare": "husky"#, r#", "dependencies": {"husky": "9"}"#, None), []);
-        for harmless in [r#"prepare": "husky || true"#, r#"test": "husky"#, r#"prepare": "node husky"#] {
-            assert_eq!(told(harmless, "", None), []);
+        for harmless in [
+            r#"prepare": "husky || true"#,
+            r#"prepare": "husky; true"#,
+            r#"prepare": "husky &"#,
+            r#"test": "husky"#,
+            r#"prepare": "node husky"#,
+        ] {
+            assert_eq!(told(harmless, "", None), [], "{harmless}");
         }
+        assert_eq!(told(r#"prepare": "true; husky"#, "", None), found(warning, "prepare", "husky"));
+        // npm 6.
+        assert_eq!(told_on("nodejs14", r#"prepare": "husky"#, "", None), []);
+        let install = r#"postinstall": "husky"#;
+        assert_eq!(told_on("nodejs14", install, "", None), found(warning, "postinstall", "husky"));
+        let prepare = told_on("nodejs14", r#"prepare": "husky"#, "", Some(&locked));
+        assert_eq!(prepare, found(error, "prepare", "husky"));
     }
 
     #[test]

@@ -109,8 +109,8 @@ impl Value {
     /// Sets a member; one that is only possible does not hide what was there.
     pub fn set(&mut self, name: &str, value: Self, line: u32, certainty: Certainty) {
         let value = match (certainty, self.members.get(name)) {
-            (Certainty::Possible, Some(before)) => before.value.clone().or(value),
-            (Certainty::Possible, None) => value.perhaps(),
+            (Certainty::Possible, Some(before)) => before.value.clone().or(value).doubted(),
+            (Certainty::Possible, None) => value.perhaps().doubted(),
             (Certainty::Certain, _) => value,
         };
         self.members.insert(name.to_owned(), Member { value, line });
@@ -135,6 +135,19 @@ impl Value {
         }
     }
 
+    /// Whether it is a function that is sure to give nothing.
+    pub const fn gives_nothing(&self) -> bool {
+        matches!(&self.kind, Kind::Function(signature) if signature.gives_nothing)
+    }
+
+    /// A value that another one may have replaced.
+    pub fn doubted(mut self) -> Self {
+        if let Kind::Function(signature) = &mut self.kind {
+            signature.gives_nothing = false;
+        }
+        self
+    }
+
     /// A value that may not be there: a function is believed, nothing else is.
     pub fn perhaps(self) -> Self {
         if matches!(self.kind, Kind::Function(_) | Kind::Class) { self } else { Self::unknown() }
@@ -143,8 +156,9 @@ impl Value {
     /// `value.name`, when only this module is looked at.
     pub fn member(self, name: &str) -> Self {
         let Self { kind, mut members, from, open } = self;
-        if let Some(member) = members.remove(name) {
-            return member.value;
+        if let Some(Member { value, .. }) = members.remove(name) {
+            // Code that cannot be followed may have put another one in its place.
+            return if open || !from.is_empty() { value.doubted() } else { value };
         }
         match kind {
             Kind::Import(mut import) if from.is_empty() && !open => {

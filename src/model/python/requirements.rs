@@ -204,7 +204,8 @@ impl<'a> Reader<'a> {
                     return Ok(());
                 };
                 self.requirements.of_code |= is_here(address);
-                judge_file(place, text, address)
+                // A constraint may be one of a package that nobody requires.
+                if applies && role == Role::Requirements { judge_file(place, text, address) } else { Ok(()) }
             }
             Err(error) => {
                 let problem = error.message.to_string().replace('\n', " ");
@@ -241,7 +242,9 @@ impl<'a> Reader<'a> {
             }
         }
         self.requirements.of_code |= is_here(target);
-        judge_file(place, text, target)?;
+        if role == Role::Requirements && address == text.trim() {
+            judge_file(place, text, target)?;
+        }
         if target.contains("://") || target.contains("${") || target.starts_with("file:") {
             return Ok(());
         }
@@ -310,6 +313,7 @@ fn is_location(text: &str) -> bool {
 /// Refuses a file of the machine that the list was written on, as `pip freeze` lists what conda installed.
 fn judge_file(place: &Place<'_>, text: &str, address: &str) -> finding::Result<()> {
     let path = address.strip_prefix("file://").unwrap_or_default();
+    let path = path.strip_prefix("localhost").unwrap_or(path);
     // Where the platform itself has the function.
     if path.is_empty() || path.starts_with("/function/") {
         return Ok(());

@@ -383,6 +383,7 @@ fn requirements_are_read_as_pip_reads_them() {
         ("bad.txt", "flask = 3"),
         ("wheels/my_pkg-1.0-py3-none-any.whl", ""),
         ("local/pyproject.toml", ""),
+        ("constraints.txt", "certifi @ file:///croot/certifi\nfile:///croot/b.whl\n"),
     ];
     // (requirements.txt, line that pip refuses)
     let table: &[(&str, Option<u32>)] = &[
@@ -421,6 +422,13 @@ fn requirements_are_read_as_pip_reads_them() {
         ("certifi @ file:///croot/certifi_1690232220950/work/certifi", Some(1)),
         ("file:///home/me/a-1.0-py3-none-any.whl", Some(1)),
         ("a @ file:///function/code/a-1.0-py3-none-any.whl", None),
+        ("a @ file://localhost/function/code/a-1.0-py3-none-any.whl", None),
+        ("a @ file:///home/me/a.whl ; sys_platform == 'win32'", None),
+        ("a @ file:///home/me/a.whl ; sys_platform == 'linux'", Some(1)),
+        ("file:///home/me/a.whl ; sys_platform == 'win32'", None),
+        ("a @ file://${HOME}/a.whl", None),
+        ("-e file:///home/me/a#egg=a", Some(1)),
+        ("-c constraints.txt", None),
         ("requests = 2.31", Some(1)),
         ("flask\nrequests=2.31", Some(2)),
         ("requests 2.31", Some(1)),

@@ -180,7 +180,8 @@ class Function:
             "errorType": type(error).__name__,
             "stackTrace": [self.shown(frame) for frame in frames],
             "text": self.shown("".join(text)).rstrip("\n"),
-            "problem": getattr(error, "fnscaffold", None),
+            # Not `getattr`: an error of the function's may answer to any name.
+            "problem": vars(error).get("fnscaffold"),
         }
 
     @staticmethod

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::model::finding::{self, Finding, Result, few};
 use crate::model::manifest::Version;
 use crate::model::secret::looks_secret;
+use crate::model::variables;
 use crate::outside::disk;
 
 /// Begins the variables that give values. Without it a function of a stranger could name any variable of ours
@@ -29,11 +30,8 @@ impl Given {
     pub fn read<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
         let mut given = Self::default();
         for file in files {
-            let bytes = disk::read(file)?;
-            for variable in dotenvy::from_read_iter(&*bytes) {
-                let (name, value) = variable.map_err(|error| unreadable(file, &bytes, &error))?;
-                given.own.insert(name, value);
-            }
+            let text = disk::read_text(file)?;
+            given.own.extend(variables::parse(&text).map_err(|line| unreadable(file, line))?);
         }
         Ok(given)
     }
@@ -73,7 +71,7 @@ impl Given {
 
     fn missing(&self, version: &Version) -> Option<Box<Finding>> {
         let names = version.secrets.iter().map(|secret| &secret.environment_variable);
-        let secrets: Vec<_> = names.filter(|name| !self.secrets.contains_key(*name)).collect();
+        let secrets: Vec<_> = names.filter(|name| !self.has(name)).collect();
         let all: Vec<_> = secrets
             .iter()
             .map(|name| format!("the secret `{name}`"))
@@ -91,6 +89,11 @@ impl Given {
         )))
     }
 
+    /// Also what a version names only since it was changed.
+    fn has(&self, name: &str) -> bool {
+        self.secrets.contains_key(name) || self.own.contains_key(name)
+    }
+
     fn undeclared(&self, version: &Version) -> Option<Box<Finding>> {
         let is_secret =
             |name: &String| version.secrets.iter().any(|secret| secret.environment_variable == *name);
@@ -106,24 +109,13 @@ impl Given {
 }
 
 /// Never what the line says: it may be a secret.
-fn unreadable(file: &Path, text: &[u8], error: &dotenvy::Error) -> Box<Finding> {
-    let file = file.display().to_string();
-    let problem = finding::ANSWER_INVALID
+fn unreadable(file: &Path, line: u32) -> Box<Finding> {
+    let file = disk::shown(file);
+    finding::ANSWER_INVALID
         .finding(format!("`{file}` is no file of variables"))
-        .why("each line of one is empty, a # comment, or NAME=VALUE, with quotes round a value with spaces")
-        .at(file);
-    let dotenvy::Error::LineParse(..) = error else { return problem };
-    // The error has no number: its line is the first with which it comes.
-    let mut end = 0;
-    let line = text.split_inclusive(|byte| *byte == b'\n').position(|line| {
-        end += line.len();
-        dotenvy::from_read_iter(&text[..end])
-            .any(|variable| variable.is_err_and(|other| other.to_string() == error.to_string()))
-    });
-    match line.and_then(|line| u32::try_from(line + 1).ok()) {
-        Some(line) => problem.line(line),
-        None => problem,
-    }
+        .why("each line of one is empty, a # comment, or NAME=VALUE; a value in quotes may have more lines")
+        .at(file)
+        .line(line)
 }
 
 #[cfg(test)]
@@ -150,6 +142,8 @@ mod tests {
         assert_eq!(missing(&all), "the function runs without the mount `data`");
         let version = Version { mounts: Vec::new(), ..version };
         assert!(all.missing(&version).is_none());
+        let own = all.secrets;
+        assert!(Given { own, ..Given::default() }.missing(&version).is_none());
     }
 
     fn read(texts: &[&str]) -> Result<Given> {
@@ -169,15 +163,16 @@ mod tests {
             secrets = [{ id = 'a', key = 'k', environment-variable = 'TWO' }]\n";
         let version = manifest::parse(text).unwrap().0.version;
         let mut given =
-            read(&["ONE=first\nTWO=\"a secret\"\n", "# again\r\nexport ONE='$second'\r\n"]).unwrap();
+            read(&["\u{feff}ONE=first\nTWO=\"a secret\"\n", "# again\r\nexport ONE='$second'\r\n"]).unwrap();
         given.take(&version);
         let mut manifests = version.environment.clone();
         manifests.extend(given.variables(&version));
         assert_eq!((manifests["ONE"].as_str(), manifests["TWO"].as_str()), ("$second", "a secret"));
         assert_eq!(given.secrets().collect::<Vec<_>>(), ["a secret"]);
         assert!(given.judge(&version).is_empty());
-        let mut more = read(&["THREE=3", "FOUR=4"]).unwrap();
+        let mut more = read(&["THREE=3", "FOUR=postgres://me:pa55word@host/data"]).unwrap();
         more.take(&version);
+        assert_eq!(more.secrets().collect::<Vec<_>>(), ["postgres://me:pa55word@host/data"]);
         let told: Vec<_> = more.judge(&version).into_iter().map(|told| told.message.clone()).collect();
         let only_here = "the function has variables only here: FOUR, THREE";
         assert_eq!(told, ["the function runs without the secret `TWO`", only_here]);
@@ -185,11 +180,9 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_named_and_not_shown() {
-        for text in ["A='x\ny'\n\nhunter2\n", "A=1\nB=2 2\nC=hunter2 hunter2", "A=1\n\n=hunter2\nB=2"] {
+        for (text, line) in [("A=1\n\nhunter2\n", 3), ("A='hunter2\n", 1)] {
             let Err(problem) = read(&[text]) else { panic!("{text}") };
-            let line = text.lines().position(|line| line.contains("hunter2")).unwrap() + 1;
-            let first = if text.contains("2 2") { 2 } else { line };
-            assert_eq!(problem.line, u32::try_from(first).ok(), "{text}");
+            assert_eq!(problem.line, Some(line), "{text}");
             assert!(!format!("{problem:?}").contains("hunter2"));
         }
     }

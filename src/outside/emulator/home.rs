@@ -145,21 +145,10 @@ impl Home {
     }
 }
 
-/// Puts a directory's files into another one, as they are, without a copy where that can be. Packages look for
-/// the function's root from where they lie, so a link to their directory would lead them astray: it is made
-/// only where the files lie on another disk.
-#[cfg(unix)]
+/// Puts a directory's files into another one, without a copy where both are on one disk. Packages look for the
+/// function's root from where they lie, so a link to their directory would lead them astray.
 fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
-    link_files(target, link, |from, to| fs::hard_link(from, to)).or_else(|_| {
-        fs::remove_dir_all(link)?;
-        std::os::unix::fs::symlink(target, link)
-    })
-}
-
-/// Links to directories need a privilege there.
-#[cfg(not(unix))]
-fn link_directory(target: &Path, link: &Path) -> io::Result<()> {
-    link_files(target, link, |from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))
+    link_files(target, link, |from, to| fs::hard_link(from, to).or_else(|_| copy(from, to)))
 }
 
 fn link_files(target: &Path, link: &Path, place: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
@@ -173,4 +162,39 @@ fn link_files(target: &Path, link: &Path, place: impl Fn(&Path, &Path) -> io::Re
         }
     }
     Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    // Programs of packages are links, and load what lies beside the file that they lead to.
+    #[cfg(unix)]
+    if let Ok(target) = fs::read_link(from) {
+        return std::os::unix::fs::symlink(target, to);
+    }
+    fs::copy(from, to).map(drop)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn packages_lie_in_the_code_whether_they_are_linked_or_copied() {
+        let root = tempfile::tempdir().unwrap();
+        let packages = root.path().join("packages");
+        fs::create_dir_all(packages.join(".bin")).unwrap();
+        fs::write(packages.join("a.js"), "a").unwrap();
+        fs::set_permissions(packages.join("a.js"), fs::Permissions::from_mode(0o555)).unwrap();
+        symlink("../a.js", packages.join(".bin/a")).unwrap();
+        let [linked, copied] = ["linked", "copied"].map(|name| root.path().join(name));
+        link_directory(&packages, &linked).unwrap();
+        link_files(&packages, &copied, copy).unwrap();
+        for (place, links) in [(linked, 2), (copied, 1)] {
+            assert!(fs::symlink_metadata(&place).unwrap().is_dir());
+            let file = fs::metadata(place.join("a.js")).unwrap();
+            assert_eq!((file.nlink(), file.permissions().mode() & 0o777), (links, 0o555));
+            assert_eq!(fs::read_link(place.join(".bin/a")).unwrap(), Path::new("../a.js"));
+        }
+    }
 }

@@ -399,6 +399,7 @@ mod tests {
             of(&["node_modules/a/index.js", "package.json"])
         );
         assert_eq!(scope(r#"{"dependencies":{"a":"file:a"}}"#, &[]), code());
+        assert_eq!(scope(r#"{"dependencies":{"a":"*"},"workspaces":["a"]}"#, &[]), code());
         assert_eq!(scope(r#"{"scripts":{"postinstall":"tsc"}}"#, &[]), code());
     }
 

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::libc;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::process::{PTracer, set_ptracer};
+use rustix::process::{PTracer, geteuid, set_ptracer};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use seccompiler::{apply_filter, sock_filter};
 
@@ -81,8 +82,10 @@ fn become_child(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
         .and_then(UnixStream::connect)
         .and_then(|mut control| control.write_all(refusal.as_bytes()));
     // The code cannot be written on the platform, and modes would not keep root from it. Others may not and
-    // need not do this.
-    let _ = remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE);
+    // need not do this. Another's code, where --source leaves it, might not even be read then.
+    if fs::metadata(".").is_ok_and(|code| code.uid() == geteuid().as_raw()) {
+        let _ = remove_capability_from_bounding_set(CapabilitySet::DAC_OVERRIDE);
+    }
     match told {
         Ok(()) => Command::new(program).args(arguments).stdin(Stdio::null()).exec(),
         Err(error) => error,
