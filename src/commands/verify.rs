@@ -9,8 +9,7 @@ use crate::commands::Context;
 use crate::model::archive::{Archive, Comparing, Level};
 use crate::model::finding::{self, Exit, Finding, Result};
 use crate::model::manifest::Manifest;
-use crate::model::package;
-use crate::model::package::DIST;
+use crate::model::package::{self, DIST};
 use crate::model::settings::parse_runtime;
 use crate::model::version::{self, VersionSpec};
 use crate::outside::disk::{self, SourceFile};
@@ -42,11 +41,8 @@ impl Verify {
         findings.extend(judging::judge_version(&context.directory, &spec)?);
         let ok = findings.is_empty();
         if terminal.format != Format::Text {
-            let mut document = json!({ "ok": ok, "archive": spec.archive, "findings": findings });
-            if let Some(first) = findings.first() {
-                document["error"] = json!(first);
-            }
-            terminal.say_json(&document)?;
+            let document = json!({ "ok": ok, "archive": spec.archive, "findings": findings });
+            terminal.say_verdict(document, findings.first().map(|first| &**first))?;
         } else if ok {
             let archive = &spec.archive;
             terminal.say(&format!(

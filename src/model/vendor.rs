@@ -8,6 +8,12 @@ use serde_json::Value;
 use crate::model::runtime::Lang;
 use crate::model::sources::Sources;
 
+pub const NODE_MODULES: &str = "node_modules";
+
+pub fn in_node_modules(path: &str) -> bool {
+    path.strip_prefix(NODE_MODULES).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Keys of package.json that Node.js itself reads.
 const READ_BY_NODE: [&str; 4] = ["type", "main", "exports", "imports"];
 
@@ -22,7 +28,7 @@ pub fn gives_way(path: &str, sources: &dyn Sources, lang: Lang) -> bool {
         Lang::Nodejs => match path {
             "package-lock.json" | "npm-shrinkwrap.json" => true,
             "package.json" => !node_reads(&sources.read_list(path).unwrap_or_default()),
-            _ => path.starts_with("node_modules/"),
+            _ => in_node_modules(path),
         },
     }
 }
@@ -38,7 +44,7 @@ fn node_reads(package: &[u8]) -> bool {
 /// The first parts of the names of an archive's entries that a package manager installed.
 pub fn packages(archive: &dyn Sources, lang: Lang) -> BTreeSet<String> {
     match lang {
-        Lang::Nodejs if archive.has_directory("node_modules") => BTreeSet::from(["node_modules".to_owned()]),
+        Lang::Nodejs if archive.has_directory(NODE_MODULES) => BTreeSet::from([NODE_MODULES.to_owned()]),
         Lang::Nodejs => BTreeSet::new(),
         Lang::Python => {
             let records = archive.names().into_iter().filter(|name| {

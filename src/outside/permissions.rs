@@ -32,14 +32,17 @@ pub fn set_modes(directory: &Path, access: Access) -> io::Result<()> {
             continue;
         }
         let mode = entry.metadata()?.permissions().mode();
-        let mode = match access {
+        let wanted = match access {
             Access::ReadFiles if entry.file_type().is_dir() => continue,
             // Not the files, which may be the cache's too: to remove one, its directory is changed.
             Access::Remove if !entry.file_type().is_dir() => continue,
             Access::Read | Access::ReadFiles => mode & !0o222,
             Access::Remove => mode | 0o200,
         };
-        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
+        // What the cache has too is as it should be, and thousands of files are not touched again.
+        if wanted != mode {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(wanted))?;
+        }
     }
     Ok(())
 }

@@ -154,10 +154,7 @@ impl Speech {
                     json!({ "path": interpreter.path.display().to_string(), "version": interpreter.version });
             }
             document["calls"] = json!(calls);
-            if let Some(problem) = problem {
-                document["error"] = json!(problem);
-            }
-            self.terminal.say_json(&document)?;
+            self.terminal.say_verdict(document, problem.map(|problem| &**problem))?;
         }
         Ok(problem.map_or(Exit::Done, |problem| problem.rule.exit))
     }

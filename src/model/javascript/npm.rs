@@ -82,16 +82,18 @@ pub fn judge(sources: &dyn Sources, package: &Json, runtime: &Runtime) -> Vec<Pr
         };
         findings.extend(refused.map(invalid));
     }
+    let lock = lock(sources);
     // Without a lock file npm 6 runs no more than these for production.
-    let few = runtime.version() < NPM_7_SINCE && lock(sources).is_none();
+    let few = runtime.version() < NPM_7_SINCE && lock.is_none();
     let scripts = if few { &LIFECYCLE[..3] } else { &LIFECYCLE };
-    findings.extend(scripts.iter().filter_map(|script| judge_script(sources, package, script)));
-    findings.extend(judge_lock(sources, package));
+    let readable = lock.as_ref().and_then(|lock| lock.as_ref().ok());
+    findings.extend(scripts.iter().filter_map(|script| judge_script(package, script, readable)));
+    findings.extend(lock.and_then(|lock| judge_lock(lock, package)));
     findings
 }
 
 /// A script that begins a command with a program of a package that is there only in development.
-fn judge_script(sources: &dyn Sources, package: &Json, script: &str) -> Option<Problem> {
+fn judge_script(package: &Json, script: &str, lock: Option<&Json>) -> Option<Problem> {
     let text = package.get("scripts")?.get(script)?.as_str()?;
     // What may fail is guarded by one, `husky || true`, or nobody waits for it.
     if text.contains('|') || text.replace("&&", "").contains('&') {
@@ -100,7 +102,6 @@ fn judge_script(sources: &dyn Sources, package: &Json, script: &str) -> Option<P
     // Nobody asks how what stands before it has ended.
     let (_, counted) = text.rsplit_once(';').unwrap_or(("", text));
     let has = |key: &str, name: &str| package.get(key).is_some_and(|table| table.get(name).is_some());
-    let lock = lock(sources).and_then(Result::ok);
     counted.split("&&").find_map(|command| {
         let program = command.split_whitespace().next()?;
         let name = if program == "tsc" { "typescript" } else { program };
@@ -108,7 +109,7 @@ fn judge_script(sources: &dyn Sources, package: &Json, script: &str) -> Option<P
         if !has("devDependencies", name) || elsewhere.iter().any(|key| has(key, name)) {
             return None;
         }
-        let entry = lock.as_ref().and_then(|lock| locked(lock, name));
+        let entry = lock.and_then(|lock| locked(lock, name));
         let is_dev = entry.map(|entry| entry.get("dev").and_then(Json::as_bool) == Some(true));
         if is_dev == Some(false) {
             return None;
@@ -198,8 +199,8 @@ pub fn locked<'l>(lock: &'l Json, name: &str) -> Option<&'l Json> {
     entry.or_else(|| lock.get("dependencies")?.get(name))
 }
 
-fn judge_lock(sources: &dyn Sources, package: &Json) -> Option<Problem> {
-    let problem = match lock(sources)? {
+fn judge_lock(lock: serde_json::Result<Json>, package: &Json) -> Option<Problem> {
+    let problem = match lock {
         Err(error) => invalid(format!("`{LOCK}` is not valid JSON: {error}"))
             .line(u32::try_from(error.line()).unwrap_or(u32::MAX)),
         Ok(lock) => {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::owner::{Owners, npm_package};
 use super::{Entry, Hint, Weight, elf, text};
 use crate::model::archive::Content;
+use crate::model::vendor::in_node_modules;
 
 /// A hint is given for what takes at least one part in so many of the archive.
 const WORTH_A_HINT: u64 = 200;
@@ -97,7 +98,7 @@ pub fn find<C: Content>(files: &[C], entries: &[Entry], owners: &Owners, archive
             path,
             is_installed: owners.is_installed(path),
             is_for_development: development.has(path),
-            is_installed_anew: has_lock && path.starts_with("node_modules/"),
+            is_installed_anew: has_lock && in_node_modules(path),
         };
         if let Some(first) = DEBRIS.iter().position(|debris| (debris.is)(&packed)) {
             count(&mut hints[first], entry.weight);

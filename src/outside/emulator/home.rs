@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Code;
-use super::install::{Installed, Installing, NODE_MODULES, in_node_modules};
+use super::install::{Installed, Installing};
 use super::unpack::unpack;
 use crate::model::finding::Result;
 use crate::model::runtime::Lang;
+use crate::model::vendor::{NODE_MODULES, in_node_modules};
 use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
 use crate::outside::stage::Stage;
@@ -85,24 +86,27 @@ impl Home {
                 });
             }
         };
-        let installed = installing.run(sources)?;
-        if let Installed::Code(code) = installed {
-            let packages = Packages::InCode(code.join(NODE_MODULES));
-            self.code = code;
-            return Ok(packages);
-        }
-        // Packages that were installed stand in the place of those that came with the code.
-        let replaced = lang == Lang::Nodejs && matches!(installed, Installed::Packages(_));
-        unpack(sources, &self.code, |name| !(replaced && in_node_modules(name)))?;
-        let packages = match installed {
+        let packages = match installing.run(sources)? {
+            Installed::Code(code) => {
+                self.code = code;
+                return Ok(Packages::InCode(self.code.join(NODE_MODULES)));
+            }
             Installed::Packages(directory) if lang == Lang::Nodejs => {
+                // They stand in the place of those that came with the code.
+                unpack(sources, &self.code, |name| !in_node_modules(name))?;
                 let link = self.code.join(NODE_MODULES);
                 link_directory(&directory, &link)
                     .map_err(|error| disk::io_finding("write", &link, &error))?;
                 Packages::InCode(link)
             }
-            Installed::Packages(directory) => Packages::Beside(directory),
-            Installed::Nothing | Installed::Code(_) => Packages::None,
+            Installed::Packages(directory) => {
+                unpack(sources, &self.code, |_| true)?;
+                Packages::Beside(directory)
+            }
+            Installed::Nothing => {
+                unpack(sources, &self.code, |_| true)?;
+                Packages::None
+            }
         };
         set_modes(&self.code, Access::Read).map_err(|error| disk::io_finding("write", &self.code, &error))?;
         Ok(packages)

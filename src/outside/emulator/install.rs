@@ -20,14 +20,13 @@ use crate::model::javascript::LIFECYCLE;
 use crate::model::python;
 use crate::model::runtime::{self, Lang, Runtime};
 use crate::model::sources::{Basis, Sources};
+use crate::model::vendor::{NODE_MODULES, in_node_modules};
 use crate::outside::disk;
 use crate::outside::permissions::{Access, set_modes};
 use crate::outside::stage::{Stage, judge_parent};
 
 /// Part of every key: raise it when an entry's layout changes.
 const LAYOUT: &str = "2";
-
-pub const NODE_MODULES: &str = "node_modules";
 
 /// Lines of npm or pip that a finding repeats.
 const LAST_LINES: usize = 15;
@@ -73,9 +72,8 @@ impl Installing<'_> {
     /// [`finding::INSTALL_FAILED`], [`finding::IO`], and those of [`unpack`].
     pub fn run(&self, sources: &dyn Sources) -> Result<Installed> {
         let file = self.interpreter.lang.dependency_file();
-        let Some(text) = sources.read(file) else { return Ok(Installed::Nothing) };
         let Some(scope) = (match self.interpreter.lang {
-            Lang::Nodejs => scope_of_node(sources, &text),
+            Lang::Nodejs => sources.read(file).and_then(|text| scope_of_node(sources, &text)),
             Lang::Python => python::basis(sources).map(|basis| Scope { basis, changes_code: false }),
         }) else {
             return Ok(Installed::Nothing);
@@ -287,13 +285,13 @@ pub fn is_for_want_of_network(finding: &Finding) -> bool {
 /// The builder runs npm whenever there is a package.json; one that names nothing changes nothing but a
 /// node_modules, from which npm removes what it does not name.
 fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
-    // npm itself says best what is wrong with a file that does not parse.
     let packages = || {
         let manifests = ["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc"];
         let names =
             sources.names().into_iter().filter(|name| manifests.contains(name) || in_node_modules(name));
         Scope { basis: Basis::Files(names.map(str::to_owned).collect()), changes_code: false }
     };
+    // npm itself says best what is wrong with a file that does not parse.
     let Ok(package) = serde_json::from_slice::<Value>(text) else { return Some(packages()) };
     let names =
         |key: &str| package.get(key).and_then(Value::as_object).is_some_and(|table| !table.is_empty());
@@ -309,10 +307,6 @@ fn scope_of_node(sources: &dyn Sources, text: &[u8]) -> Option<Scope> {
     } else {
         (depends || sources.has_directory(NODE_MODULES)).then(packages)
     }
-}
-
-pub fn in_node_modules(name: &str) -> bool {
-    name.strip_prefix(NODE_MODULES).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a version of package.json is a place in the code.

@@ -11,7 +11,7 @@ use crate::model::finding::{self, Finding, Result};
 use crate::model::manifest::Package;
 use crate::model::runtime::{Lang, Runtime};
 use crate::model::selection::Selection;
-use crate::model::vendor::{first_part, gives_way};
+use crate::model::vendor::{NODE_MODULES, first_part, gives_way};
 use crate::outside::disk::{self, Files, SourceFile};
 
 /// The files of an archive that needs no installation, in its order, and what a person should know.
@@ -50,7 +50,7 @@ pub fn vendor(
     files.extend(installed.files.into_iter().filter(|file| {
         let part = first_part(file.path());
         match runtime.lang {
-            Lang::Nodejs => part == "node_modules",
+            Lang::Nodejs => part == NODE_MODULES,
             // pip's programs are for a shell that is not there.
             Lang::Python => part != "bin" && !taken.contains(part),
         }
